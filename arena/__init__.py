@@ -1,0 +1,1 @@
+"""A real game (ViZDoom) to train, demonstrate and score in."""

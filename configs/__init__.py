@@ -1,0 +1,1 @@
+"""Shipped settings: profiles (TOML), Darknet cfg files and class names."""

@@ -1,0 +1,1 @@
+"""Offline conversion: models in, models out."""

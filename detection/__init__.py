@@ -1,0 +1,1 @@
+"""YOLO detection: a frame in, boxes in that frame's pixels out."""

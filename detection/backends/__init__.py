@@ -1,0 +1,1 @@
+"""Inference back ends, one small file each, that know nothing of each other."""
