@@ -1,0 +1,59 @@
+"""Everything between detections and a command, free of I/O, so that live runs and replays share it."""
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from aimbot.controller import Controller, ControllerSettings, TriggerSettings
+from aimbot.ledger import CountLedger
+from aimbot.selector import Selector, SelectorSettings
+from aimbot.target import Command, Target
+from aimbot.tracker import TrackerSettings
+from aimbot.view import View, ViewSettings
+from capture.frame import Frame
+from detection.detections import Detections
+
+
+class AimSettings(BaseModel):
+    """All that shapes the aim; every part of it can change while running."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    view: ViewSettings = Field(default_factory=ViewSettings)
+    tracker: TrackerSettings = Field(default_factory=TrackerSettings)
+    selector: SelectorSettings = Field(default_factory=SelectorSettings)
+    controller: ControllerSettings = Field(default_factory=ControllerSettings)
+    trigger: TriggerSettings = Field(default_factory=TriggerSettings)
+
+
+class Aimer:
+    """Selector, controller and the ledger between them."""
+
+    def __init__(self, settings: AimSettings, class_names: Sequence[str]) -> None:
+        self._names = tuple(class_names)
+        self.ledger = CountLedger()
+        self.apply_settings(settings)
+
+    def apply_settings(self, settings: AimSettings) -> None:
+        """Take new settings; the ledger stays, tracks and smoothing start afresh."""
+        self.settings = settings
+        self._selector = Selector(settings.selector, settings.tracker, self._names)
+        self._controller = Controller(settings.controller, settings.trigger, settings.view)
+
+    def select(self, frame: Frame, detections: Detections) -> Target | None:
+        """The target in this frame, in the world frame."""
+        latency_ns = round(self.settings.view.display_latency_ms * 1e6)
+        view = View(self.settings.view, frame.size_wh)
+        return self._selector.select(frame, detections, view, self.ledger, frame.captured_ns - latency_ns)
+
+    def steer(self, frame: Frame, target: Target | None, now_ns: int) -> Command:
+        """The command for this frame."""
+        return self._controller.steer(target, self.ledger, frame.captured_ns, now_ns)
+
+    def applied(self, sent_ns: int, dx_counts: int, dy_counts: int) -> None:
+        """Enter what the pointer really did."""
+        self.ledger.add(sent_ns, dx_counts, dy_counts)
+
+    def reset(self) -> None:
+        """After a refusal: no smoothing or press is carried over it. Tracks stay, as they only look."""
+        self._controller.reset()

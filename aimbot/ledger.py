@@ -1,0 +1,33 @@
+"""The ledger of counts sent: what the picture shows already, and what it does not show yet."""
+
+from collections import deque
+
+from aimbot.target import XY
+
+KEPT_NS = 2_000_000_000
+
+
+class CountLedger:
+    """Running totals of the counts that were applied, with their times."""
+
+    def __init__(self) -> None:
+        self._entries: deque[tuple[int, int, int]] = deque()  # (time, total x, total y after it)
+        self._before = (0, 0)  # totals before the oldest entry
+        self.total: tuple[int, int] = (0, 0)
+
+    def add(self, sent_ns: int, dx_counts: int, dy_counts: int) -> None:
+        """Enter counts that were applied at `sent_ns`; times must not decrease."""
+        if dx_counts == 0 and dy_counts == 0:
+            return
+        self.total = (self.total[0] + dx_counts, self.total[1] + dy_counts)
+        self._entries.append((sent_ns, *self.total))
+        while self._entries and sent_ns - self._entries[0][0] > KEPT_NS:
+            _, x, y = self._entries.popleft()
+            self._before = (x, y)
+
+    def total_at(self, time_ns: int) -> XY:
+        """The totals sent up to and including `time_ns`: what a picture that old shows."""
+        for sent_ns, x, y in reversed(self._entries):
+            if sent_ns <= time_ns:
+                return x, y
+        return self._before

@@ -1,0 +1,112 @@
+"""The loop: newest frame, detect, select, steer, move."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from aimbot.aimer import Aimer, AimSettings
+from aimbot.safety import Applied, Refusal, SafetyEnvelope, SafetySettings
+from aimbot.target import Command, Target
+from aimbot.telemetry import Stamps, Telemetry
+from capture.clock import Clock
+from capture.frame import Frame
+from detection.detections import Detections
+from detection.detector import Detector
+
+TAKE_TIMEOUT_S = 0.05
+
+
+class LoopSettings(BaseModel):
+    """How old pixels may be when the mouse moves for them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    budget_ms: float = Field(80.0, gt=0, description="a frame older than this moves nothing")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """All that was seen, decided and done for one frame."""
+
+    frame: Frame
+    detections: Detections
+    target: Target | None
+    command: Command
+    applied: Applied
+    stamps: Stamps
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """New settings for a running loop."""
+
+    aim: AimSettings
+    safety: SafetySettings
+    budget_ms: float
+
+
+class Mailbox(Protocol):
+    """Where the newest frame waits."""
+
+    ended: bool
+
+    def take(self, timeout_s: float) -> Frame | None:
+        """The newest frame not taken yet, or None after `timeout_s`."""
+
+
+class AimLoop:
+    """One thread that turns frames into mouse motion."""
+
+    def __init__(
+        self, detector: Detector, aimer: Aimer, envelope: SafetyEnvelope, telemetry: Telemetry, clock: Clock
+    ) -> None:
+        self._detector, self._aimer, self._envelope = detector, aimer, envelope
+        self._telemetry, self._clock = telemetry, clock
+        self._change: Change | None = None
+
+    def run(self, frames: Mailbox, finished: Callable[[], bool], observe: Callable[[Step], None]) -> None:
+        """Process the newest frame until `finished()` or the source ends; `observe` must not block."""
+        while not finished():
+            frame = frames.take(TAKE_TIMEOUT_S)
+            if frame is not None:
+                observe(self.step(frame))
+            elif frames.ended:
+                break
+            else:
+                self._envelope.rest()
+
+    def step(self, frame: Frame) -> Step:
+        """Process one frame."""
+        self._take_change()
+        taken_ns = self._clock()
+        detections = self._detector.detect(frame)
+        detected_ns = self._clock()
+        target = self._aimer.select(frame, detections)
+        selected_ns = self._clock()
+        command = self._aimer.steer(frame, target, selected_ns)
+        steered_ns = self._clock()
+        applied = self._envelope.apply(command, frame.captured_ns)
+        moved_ns = self._clock()
+        self._aimer.applied(applied.sent_ns, applied.dx_counts, applied.dy_counts)
+        if applied.refused:
+            self._aimer.reset()
+        stamps = Stamps(frame.captured_ns, taken_ns, detected_ns, selected_ns, steered_ns, moved_ns)
+        self._telemetry.add(
+            stamps,
+            late=applied.refusal is Refusal.STALE,
+            target=target is not None,
+            moved=bool(applied.dx_counts or applied.dy_counts),
+        )
+        return Step(frame, detections, target, command, applied, stamps)
+
+    def change(self, change: Change) -> None:
+        """Take new settings before the next frame; callable from any thread."""
+        self._change = change
+
+    def _take_change(self) -> None:
+        change, self._change = self._change, None
+        if change is not None:
+            self._aimer.apply_settings(change.aim)
+            self._envelope.apply_settings(change.safety, change.budget_ms)

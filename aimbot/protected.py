@@ -1,0 +1,45 @@
+"""Refuse protected games: known anti-cheat processes, from a data file of names per platform."""
+
+import sys
+import tomllib
+from collections.abc import Iterable
+from functools import cache
+from importlib import resources
+
+import psutil
+
+from capture.errors import UserError
+
+
+@cache
+def load_names() -> dict[str, frozenset[str]]:
+    """Process names by platform (`linux`, `win32`, `darwin`), lower case."""
+    text = resources.files("configs").joinpath("protected.toml").read_text(encoding="utf-8")
+    return {
+        platform: frozenset(name.lower() for name in names) for platform, names in tomllib.loads(text).items()
+    }
+
+
+def list_processes() -> list[str]:
+    """Names of the processes that run now; those that end or hide meanwhile are left out."""
+    return [process.info["name"] or "" for process in psutil.process_iter(["name"])]
+
+
+def find_protection(processes: Iterable[str], platform: str = sys.platform) -> str | None:
+    """The first process that belongs to a known anti-cheat, or None.
+
+    Windows programs also run on Linux and macOS (Wine, Proton), so their names count everywhere.
+    """
+    names = load_names()
+    known = names.get(platform, frozenset()) | names["win32"]
+    return next((name for name in processes if name.lower() in known), None)
+
+
+def refuse_protected() -> None:
+    """UserError if an anti-cheat runs: protected games are out of scope."""
+    found = find_protection(list_processes())
+    if found:
+        raise UserError(
+            f"expected a local game with no anti-cheat, found {found} running; "
+            "this assistant refuses protected games: close it to go on"
+        )
