@@ -47,7 +47,7 @@ class Person:
         """`on_panic` is called at once, on the listener's thread."""
         self._mode: ArmMode = settings.arm
         self._keys = {getattr(settings, action.value): action for action in Action}
-        self._on_panic = on_panic
+        self.on_panic = on_panic
         self._down: set[str] = set()
         self._toggled = False
         self.held = False
@@ -70,8 +70,8 @@ class Person:
         action = self._keys.get(key)
         if action is Action.PANIC:
             self.panicked = True
-            if self._on_panic:
-                self._on_panic()
+            if self.on_panic:
+                self.on_panic()
         elif action is Action.EXIT:
             self.exiting = True
         elif action is Action.PAUSE:

@@ -15,10 +15,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import vizdoom as vzd
 
-from arena.score import Box, Scorer, Tic, summarize
+from arena.labels import find_monsters
+from arena.score import Scorer, Tic, summarize
 
 WINDOW_TITLE = "VIZDOOM"
 YAW_DEG_PER_COUNT = 24 / 65536 * 360
@@ -58,20 +58,7 @@ def read_tic(game: vzd.DoomGame, state: vzd.GameState) -> Tic:
     """The scorer's view of a state."""
     kills, hits, ammo, angle = (float(v) for v in state.game_variables)
     seconds = game.get_episode_time() / TICS_PER_S
-    return Tic(seconds, int(kills), int(hits), int(ammo), angle, list(find_monsters(state)))
-
-
-def find_monsters(state: vzd.GameState) -> Iterator[Box]:
-    """Boxes of the living monsters from their visible pixels: a label's own box ignores other sprites."""
-    for label in state.labels:
-        if label.object_category != "Monster":
-            continue
-        x, y = max(label.x, 0), max(label.y, 0)
-        patch = state.labels_buffer[y : y + label.height + 1, x : x + label.width + 1] == label.value
-        rows, columns = np.flatnonzero(patch.any(axis=1)), np.flatnonzero(patch.any(axis=0))
-        if len(rows) and len(columns):
-            left, top = x + float(columns[0]), y + float(rows[0])
-            yield left, top, x + float(columns[-1]) + 1, y + float(rows[-1]) + 1
+    return Tic(seconds, int(kills), int(hits), int(ammo), angle, find_monsters(state, 1, 1))
 
 
 def emit(event: str, **fields: Any) -> None:

@@ -1,0 +1,180 @@
+"""Put the parts together for one run, and take them apart again whatever happens."""
+
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from aimbot.aimer import Aimer
+from aimbot.config import Settings, SettingsFile
+from aimbot.hotkeys import Person
+from aimbot.loop import AimLoop, Step
+from aimbot.pointer import Pointer
+from aimbot.protected import refuse_protected
+from aimbot.rows import encode_step
+from aimbot.safety import Gates, SafetyEnvelope
+from aimbot.telemetry import Telemetry
+from capture.clock import Clock, monotonic_ns
+from capture.errors import UserError
+from capture.grabber import Grabber
+from capture.recorder import SessionRecorder
+from capture.source import FrameSource
+from detection.detector import Detector
+
+HOUSEKEEPING_S = 0.5
+PROTECTION_EVERY = 4  # housekeeping rounds
+FOCUS_FRESH_NS = 250_000_000
+
+
+class Focus(Protocol):
+    """Knows whether the game's window has the focus."""
+
+    def state(self) -> tuple[bool, int]:
+        """Whether it has, and when that was checked (monotonic ns)."""
+
+
+@dataclass(slots=True)
+class RunPlan:
+    """What one run is made of."""
+
+    settings: Settings
+    source: FrameSource
+    detector: Detector
+    pointer: Pointer
+    person: Person
+    focus: Focus | None = None
+    seconds: float | None = None
+    record: Path | None = None
+    header: dict[str, Any] = field(default_factory=dict)
+    watch: SettingsFile | None = None
+    report: Callable[[str], None] = lambda _line: None
+    finished: Callable[[], bool] = lambda: False
+    clock: Clock = monotonic_ns
+
+
+def run_assistant(plan: RunPlan) -> dict[str, Any]:
+    """Run until the time is over, the person exits, or the source ends; returns the summary.
+
+    UserError if a protected game runs at the start; one that starts later stops the run.
+    """
+    refuse_protected()
+    settings, clock = plan.settings, plan.clock
+    telemetry = Telemetry()
+    aimer = Aimer(settings.aim, plan.detector.class_names)
+    with ExitStack() as stack:
+        envelope = stack.enter_context(
+            SafetyEnvelope(
+                plan.pointer, settings.safety, settings.loop.budget_ms, clock, lambda: _read_gates(plan)
+            )
+        )
+        plan.person.on_panic = envelope.stop
+        grabber = Grabber(plan.source, clock)
+        stack.callback(grabber.close)
+        loop = AimLoop(plan.detector, aimer, envelope, telemetry, clock)
+        recorder = _open_recorder(plan, stack)
+        keeper = Housekeeper(plan, loop, envelope, telemetry)
+        stack.callback(keeper.close)
+        started_ns = clock()
+
+        def finished() -> bool:
+            over = plan.seconds is not None and clock() - started_ns >= plan.seconds * 1e9
+            return over or plan.person.exiting or keeper.protected is not None or plan.finished()
+
+        def observe(step: Step) -> None:
+            if recorder is not None:
+                recorder.write(step.frame, encode_step(step))
+
+        loop.run(grabber, finished, observe)
+    if keeper.protected is not None:
+        raise UserError(keeper.protected)
+    summary = telemetry.summary()
+    summary["capture"] = {
+        "grabbed": grabber.grabbed,
+        "unchanged": grabber.unchanged,
+        "overwritten": grabber.overwritten,
+    }
+    summary["refusals"] = {reason.value: count for reason, count in envelope.refusals.items()}
+    if recorder is not None:
+        summary["recorder"] = {"written": recorder.written, "dropped": recorder.dropped}
+    return summary
+
+
+def _read_gates(plan: RunPlan) -> Gates:
+    """Armed and focused now; a focus check that is old counts as no focus."""
+    if plan.focus is None:
+        return Gates(plan.person.armed, True)
+    focused, checked_ns = plan.focus.state()
+    return Gates(plan.person.armed, focused and plan.clock() - checked_ns <= FOCUS_FRESH_NS)
+
+
+def _open_recorder(plan: RunPlan, stack: ExitStack) -> SessionRecorder | None:
+    if plan.record is None:
+        return None
+    header = {
+        **plan.header,
+        "settings": plan.settings.model_dump(mode="json"),
+        "class_names": list(plan.detector.class_names),
+    }
+    return stack.enter_context(
+        SessionRecorder(plan.record, header, fps_hint=60.0, codec=plan.settings.recorder.codec)
+    )
+
+
+class Housekeeper:
+    """Off the loop's thread: the live line, reload of changed settings, the watch for protected games."""
+
+    def __init__(
+        self, plan: RunPlan, loop: AimLoop, envelope: SafetyEnvelope, telemetry: Telemetry
+    ) -> None:
+        self._plan, self._loop, self._envelope, self._telemetry = plan, loop, envelope, telemetry
+        self._wake = threading.Event()
+        self.protected: str | None = None
+        self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop, and join the thread."""
+        self._wake.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        rounds = 0
+        while not self._wake.wait(HOUSEKEEPING_S):
+            rounds += 1
+            if rounds % PROTECTION_EVERY == 0:
+                self._check_protection()
+            self._reload()
+            self._plan.report(self._live_line())
+
+    def _check_protection(self) -> None:
+        try:
+            refuse_protected()
+        except UserError as error:
+            self._envelope.stop()
+            self.protected = str(error)
+
+    def _reload(self) -> None:
+        if self._plan.watch is None:
+            return
+        try:
+            settings = self._plan.watch.poll()
+        except UserError as error:
+            self._plan.report(f"settings not reloaded, the old ones stay: {error}")
+            return
+        if settings is not None:
+            self._loop.change(settings.change())
+            old = self._plan.settings
+            fixed = [n for n in ("capture", "detector", "hotkeys") if getattr(old, n) != getattr(settings, n)]
+            later = f"; {', '.join(fixed)}: after a restart" if fixed else ""
+            self._plan.report(f"settings reloaded{later}")
+
+    def _live_line(self) -> str:
+        recent, counts = self._telemetry.recent(), self._telemetry.counts
+        person = self._plan.person
+        state = "armed" if person.armed else "panic" if person.panicked else "idle"
+        return (
+            f"{recent['fps']:5.1f} FPS  detect {recent['detect_ms']:5.1f} ms  age {recent['age_ms']:5.1f} ms  "
+            f"frames {counts['frames']}  late {counts['late']}  moves {counts['moves']}  {state}"
+        )

@@ -1,0 +1,165 @@
+"""Replay a recording through the same loop, and compare with what was decided then."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from aimbot.aimer import Aimer, AimSettings
+from aimbot.loop import AimLoop, Step
+from aimbot.rows import decode_detections, decode_gates, encode_command, encode_detections, encode_target
+from aimbot.safety import Gates, SafetyEnvelope, SafetySettings
+from aimbot.telemetry import Telemetry
+from capture.clock import monotonic_ns
+from capture.frame import Frame
+from capture.source import FrameSource
+from detection.detections import Detections, no_detections
+from detection.detector import Detector
+
+MISMATCHES_KEPT = 10
+TOLERANCE = 1e-5
+
+
+class RecordedDetector:
+    """Answers with the detections of the session's rows, so that a replay of the aim needs no network."""
+
+    def __init__(self, rows: Mapping[int, Mapping[str, Any]], class_names: Sequence[str]) -> None:
+        """`rows`: the session's rows by frame_id."""
+        self._rows = rows
+        self.class_names = tuple(class_names)
+        self.input_size_wh = (0, 0)
+
+    def detect(self, frame: Frame) -> Detections:
+        """The recorded detections of this frame; none where the row has none."""
+        found = self._rows[frame.frame_id].get("detections")
+        return decode_detections(found) if found else no_detections()
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+class RecordedPointer:
+    """Applies what was applied in the recording: its pictures show those counts and no others."""
+
+    def __init__(self) -> None:
+        self.applied: tuple[int, int] | None = None
+
+    def move(self, dx_counts: int, dy_counts: int) -> tuple[int, int]:
+        """The recorded counts, or those asked for where nothing is recorded."""
+        return self.applied if self.applied is not None else (dx_counts, dy_counts)
+
+    def press(self) -> None:
+        """Does nothing."""
+
+    def release(self) -> None:
+        """Does nothing."""
+
+    def close(self) -> None:
+        """Does nothing."""
+
+
+class Replayer:
+    """The live loop over recorded frames; time and gates come from the recording where it has them."""
+
+    def __init__(
+        self, detector: Detector, aim: AimSettings, safety: SafetySettings, budget_ms: float
+    ) -> None:
+        self._decided_ns = self._sent_ns = 0
+        self._gates = Gates(armed=True, focused=True)
+        self._pointer = RecordedPointer()
+        self.telemetry = Telemetry()
+        self._aimer = Aimer(aim, detector.class_names)
+        self.envelope = SafetyEnvelope(
+            self._pointer, safety, budget_ms, lambda: self._sent_ns, lambda: self._gates
+        )
+        self._detector = detector
+        self._loop = AimLoop(self, self._aimer, self.envelope, self.telemetry, lambda: self._decided_ns)
+        self.class_names, self.input_size_wh = detector.class_names, detector.input_size_wh
+
+    def detect(self, frame: Frame) -> Detections:
+        """The detector's answer; without a recorded decision time, its real duration passes."""
+        started_ns = monotonic_ns()
+        found = self._detector.detect(frame)
+        if self._decided_ns == frame.captured_ns:
+            self._decided_ns = self._sent_ns = frame.captured_ns + monotonic_ns() - started_ns
+        return found
+
+    def close(self) -> None:
+        """Close the envelope."""
+        self.envelope.close()
+
+    def step(self, frame: Frame, row: Mapping[str, Any] | None) -> Step:
+        """Process one frame as it was processed then, by its `row`, or as if live, without one."""
+        if row is not None and "decided_ns" in row:
+            self._decided_ns, self._sent_ns = row["decided_ns"], row["sent_ns"]
+            self._gates = decode_gates(row["gates"])
+            applied = row["applied"]
+            self._pointer.applied = (applied["dx_counts"], applied["dy_counts"])
+        else:
+            self._decided_ns = self._sent_ns = frame.captured_ns
+            self._pointer.applied = None
+        return self._loop.step(frame)
+
+
+def iterate_frames(source: FrameSource) -> Iterator[Frame]:
+    """The source's frames until it is over."""
+    while (frame := source.grab()) is not None:
+        yield frame
+
+
+def compare_step(step: Step, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What differs from the recorded row; durations are not compared."""
+    pairs = [
+        ("detections", row.get("detections"), encode_detections(step.detections)),
+        ("target", row.get("target"), encode_target(step.target)),
+        ("command", row.get("command"), encode_command(step.command)),
+    ]
+    return [
+        {"frame_id": step.frame.frame_id, "stage": stage, "expected": expected, "got": got}
+        for stage, expected, got in pairs
+        if stage in row and not _same(expected, got)
+    ]
+
+
+def replay_frames(
+    source: FrameSource,
+    replayer: Replayer,
+    rows: Mapping[int, Mapping[str, Any]],
+    observe: Callable[[Step], None],
+) -> dict[str, Any]:
+    """Replay all frames; returns the JSON object of `replay --json`.
+
+    rows: the session's rows by frame_id; empty for a video or an image folder.
+    """
+    started_ns = monotonic_ns()
+    frames, decisions = 0, 0
+    mismatches: list[dict[str, Any]] = []
+    differing = 0
+    for frame in iterate_frames(source):
+        row = rows.get(frame.frame_id)
+        step = replayer.step(frame, row)
+        frames += 1
+        decisions += step.target is not None
+        if row is not None:
+            found = compare_step(step, row)
+            differing += bool(found)
+            mismatches += found[: MISMATCHES_KEPT - len(mismatches)]
+        observe(step)
+    elapsed_s = (monotonic_ns() - started_ns) / 1e9
+    return {
+        "frames": frames,
+        "decisions": decisions,
+        "late": replayer.telemetry.counts["late"],
+        "fps": round(frames / elapsed_s, 2) if elapsed_s else 0.0,
+        "frames_differing": differing,
+        "mismatches": mismatches,
+    }
+
+
+def _same(expected: Any, got: Any) -> bool:
+    """Equal, with numbers compared within the rounding of the recording."""
+    if isinstance(expected, dict) and isinstance(got, dict):
+        return expected.keys() == got.keys() and all(_same(expected[key], got[key]) for key in expected)
+    if isinstance(expected, list) and isinstance(got, list):
+        return len(expected) == len(got) and all(map(_same, expected, got))
+    if isinstance(expected, float) or isinstance(got, float):
+        return isinstance(got, int | float) and abs(expected - got) <= TOLERANCE * max(1.0, abs(expected))
+    return bool(expected == got)
