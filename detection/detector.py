@@ -1,0 +1,210 @@
+"""The detector's seam, its settings, and the YOLO detector behind it."""
+
+import difflib
+import importlib.util
+from importlib import resources
+from pathlib import Path
+from typing import Literal, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from capture.errors import UserError
+from capture.frame import Frame, Pixels
+from detection import boxes
+from detection.darknet import YoloHead, parse_cfg
+from detection.decode import decode_heads
+from detection.detections import Detections, no_detections
+
+BackendName = Literal["auto", "openvino", "onnx"]
+PACKAGES = {"openvino": ("openvino", "openvino"), "onnx": ("onnxruntime", "local-aim-assistant[onnx]")}
+PADDING_GREY = 128  # what Darknet's letterbox_image fills with
+
+
+class DetectorSettings(BaseModel):
+    """Which model detects, on what, and which boxes it reports."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str = "doom-tiny"
+    backend: BackendName = "auto"
+    confidence: float = Field(default=0.25, ge=0.0, le=1.0)
+    iou: float = Field(default=0.45, gt=0.0, le=1.0)
+    max_detections: int = Field(default=100, ge=1)
+    threads: int = Field(default=0, ge=0)
+    """Threads of the runtime; 0 leaves the choice to it."""
+
+
+class Detector(Protocol):
+    """Finds boxes in a frame."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names that `class_id` indexes."""
+
+    @property
+    def input_size_wh(self) -> tuple[int, int]:
+        """The frame size, in pixels, that needs no scaling."""
+
+    def detect(self, frame: Frame) -> Detections:
+        """Boxes in pixels of the frame, most confident first."""
+
+    def close(self) -> None:
+        """Free what the detector holds."""
+
+
+class Backend(Protocol):
+    """Runs one model. `infer` takes uint8 (1, H, W, 3) BGR and returns the raw heads.
+
+    What it returns may be overwritten by the next call.
+    """
+
+    name: str
+    metadata: dict[str, str]
+    input_size_wh: tuple[int, int]
+    threads: int
+
+    def infer(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]: ...
+
+    def close(self) -> None: ...
+
+
+class YoloDetector:
+    """Letterbox, network, decoding and suppression; `detect` is the three stages in a row.
+
+    Not safe to share between threads: it reuses its buffers.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        heads: tuple[YoloHead, ...],
+        class_names: tuple[str, ...],
+        settings: DetectorSettings,
+    ) -> None:
+        self.class_names = class_names
+        self.input_size_wh = backend.input_size_wh
+        self.backend = backend
+        self.settings = settings
+        self._heads = heads
+        width, height = self.input_size_wh
+        self._canvas = np.full((1, height, width, 3), PADDING_GREY, np.uint8)
+        self._letterbox = boxes.fit_letterbox(self.input_size_wh, self.input_size_wh)
+
+    @property
+    def precision(self) -> str:
+        """Of the network's arithmetic: fp32, int8."""
+        return self.backend.metadata.get("precision", "fp32")
+
+    def detect(self, frame: Frame) -> Detections:
+        """Boxes in pixels of the frame, inside it, most confident first."""
+        return self.postprocess(self.infer(self.preprocess(frame)), frame.size_wh)
+
+    def preprocess(self, frame: Frame) -> NDArray[np.uint8]:
+        """The frame on the network's canvas, uint8 (1, H, W, 3) BGR; valid until the next call."""
+        pixels = frame.pixels
+        if frame.size_wh == self.input_size_wh and pixels.shape[2] == 3 and pixels.flags.c_contiguous:
+            return pixels[None]
+        if frame.size_wh != self._letterbox.size_wh:
+            self._letterbox = boxes.fit_letterbox(frame.size_wh, self.input_size_wh)
+            self._canvas[:] = PADDING_GREY
+        _place_on_canvas(pixels, self._letterbox, self._canvas[0])
+        return self._canvas
+
+    def infer(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        """Raw heads; valid until the next call."""
+        return self.backend.infer(images)
+
+    def postprocess(self, heads: list[NDArray[np.float32]], size_wh: tuple[int, int]) -> Detections:
+        """Boxes in pixels of a frame of `size_wh`, most confident first."""
+        found = decode_heads(heads, self._heads, self.settings.confidence)
+        if len(found) == 0:
+            return no_detections()
+        kept = found.select(
+            boxes.suppress_overlaps(
+                found.xyxy_px,
+                found.confidence,
+                found.class_id,
+                self.settings.iou,
+                self.settings.max_detections,
+            )
+        )
+        letterbox = self._letterbox
+        if letterbox.size_wh != size_wh:
+            letterbox = boxes.fit_letterbox(size_wh, self.input_size_wh)
+        xyxy = boxes.clip_boxes(boxes.canvas_to_image(kept.xyxy_px, letterbox), size_wh)
+        return Detections(xyxy, kept.confidence, kept.class_id)
+
+    def close(self) -> None:
+        """Free the network."""
+        self.backend.close()
+
+
+def open_detector(settings: DetectorSettings) -> YoloDetector:
+    """A detector as the settings say; UserError if the model or a package is missing, or is not ours."""
+    path = find_model(settings.model)
+    backend = _open_backend(path, settings)
+    missing = [key for key in ("darknet_cfg", "class_names") if not backend.metadata.get(key)]
+    if missing:
+        backend.close()
+        raise UserError(
+            f"expected a model made by `run_aimbot.py convert onnx`, got {path} without its "
+            f"{' and '.join(missing)}; convert it from its cfg and weights"
+        )
+    config = parse_cfg(backend.metadata["darknet_cfg"], f"the cfg in {path.name}")
+    return YoloDetector(backend, config.heads, tuple(backend.metadata["class_names"].splitlines()), settings)
+
+
+def model_names() -> list[str]:
+    """The shipped models."""
+    folders = resources.files("models").iterdir()
+    return sorted(folder.name for folder in folders if folder.joinpath("model.onnx").is_file())
+
+
+def find_model(model: str) -> Path:
+    """The ONNX file of a name under models/ or of a path; UserError names what there is."""
+    if model in model_names():
+        return Path(str(resources.files("models").joinpath(model, "model.onnx")))
+    path = Path(model)
+    if path.is_file():
+        if path.suffix != ".onnx":
+            raise UserError(
+                f"expected a model name or an .onnx file, got {model}; `run_aimbot.py convert onnx` makes one"
+            )
+        return path
+    near = difflib.get_close_matches(model, model_names(), n=1, cutoff=0.5)
+    raise UserError(
+        f"expected a model ({', '.join(model_names()) or 'none is shipped'}) or an .onnx file, got {model!r}"
+        + (f"; did you mean {near[0]}?" if near else "")
+    )
+
+
+def _open_backend(path: Path, settings: DetectorSettings) -> Backend:
+    name = settings.backend
+    if name == "auto":
+        name = "onnx" if not _is_installed("openvino") and _is_installed("onnx") else "openvino"
+    if not _is_installed(name):
+        package, install = PACKAGES[name]
+        raise UserError(f"backend {name} needs the package {package}: pip install '{install}'")
+    if name == "openvino":
+        from detection.backends.openvino import OpenVinoBackend
+
+        return OpenVinoBackend(path, settings.threads)
+    from detection.backends.onnx import OnnxBackend
+
+    return OnnxBackend(path, settings.threads)
+
+
+def _is_installed(backend: str) -> bool:
+    return importlib.util.find_spec(PACKAGES[backend][0]) is not None
+
+
+def _place_on_canvas(pixels: Pixels, letterbox: boxes.Letterbox, canvas: Pixels) -> None:
+    """Scale BGR or BGRA pixels into their place on a canvas (H, W, 3)."""
+    (left, top), (width, height) = letterbox.offset_xy, letterbox.inner_wh
+    inner = canvas[top : top + height, left : left + width]
+    if letterbox.size_wh != letterbox.inner_wh:
+        pixels = cv2.resize(pixels, letterbox.inner_wh, interpolation=cv2.INTER_LINEAR)
+    inner[:] = cv2.cvtColor(pixels, cv2.COLOR_BGRA2BGR) if pixels.shape[2] == 4 else pixels
