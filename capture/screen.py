@@ -1,0 +1,167 @@
+"""The screen as a source: a monitor, a region, or a window that is followed as it moves."""
+
+import os
+import threading
+from typing import Any
+
+import mss
+import numpy as np
+from mss.exception import ScreenShotError
+
+from capture.clock import Clock
+from capture.errors import UserError
+from capture.frame import Frame, Region
+from capture.source import CaptureSettings, parse_region
+from capture.window import Window, WindowGone, find_window
+
+FOLLOW_PERIOD_NS = 100_000_000
+
+
+class ScreenSource:
+    """Looks at the screen up to `max_hz` times a second, and emits what differs from the frame before.
+
+    Frames are (H, W, 4) BGRA, alpha undefined, over the screenshot's own memory, numbered from 0 without
+    gaps. What lies outside the screen is cut off; while all of it does, `grab` waits. A screen that changes
+    its size is read anew.
+    """
+
+    def __init__(self, settings: CaptureSettings, clock: Clock) -> None:
+        """UserError if what the settings name does not exist, or is outside the screen."""
+        self.window: Window | None = None
+        self.unchanged = 0
+        self.gone = False
+        self._settings, self._clock = settings, clock
+        self._period_ns = int(1e9 / settings.max_hz)
+        self._closed = threading.Event()
+        self._lock = threading.Lock()
+        self._screen: Any = None
+        self._followed: Window | None = None
+        self._bounds: Region
+        self._whole: Region
+        self._check_settings()
+        self._due_ns = self._followed_ns = clock()
+        self._next_id = 0
+        self._last_region: Region | None = None
+        self._last_raw = bytearray()
+
+    def grab(self) -> Frame | None:
+        """The next frame that shows something new; None once closed, or when the window is gone."""
+        with self._lock:
+            try:
+                while not self._closed.wait(self._claim_turn_s()):
+                    frame = self._look()
+                    if frame is not None:
+                        return frame
+            except WindowGone:
+                self.gone = True
+                self._closed.set()
+            return None
+
+    def close(self) -> None:
+        """Let a waiting `grab` return, and close the connections."""
+        self._closed.set()
+        with self._lock:
+            for part in (self._screen, self._followed, self.window):
+                if part is not None:
+                    part.close()
+            self._screen = self._followed = self.window = None
+
+    def _claim_turn_s(self) -> float:
+        """How long to wait until the next look is due."""
+        now_ns = self._clock()
+        turn_ns = max(self._due_ns, now_ns)
+        self._due_ns = turn_ns + self._period_ns
+        return (turn_ns - now_ns) / 1e9
+
+    def _look(self) -> Frame | None:
+        """One screenshot as a frame, or None if it shows nothing new."""
+        if self._screen is None:
+            self._connect()
+        region = self._locate()
+        if region is None:
+            return None
+        captured_ns = self._clock()
+        try:
+            raw = self._screen.grab(_as_box(region)).raw
+        except ScreenShotError:
+            self._connect()  # the screen may have a new size
+            region = self._locate()
+            if region is None:
+                return None
+            captured_ns = self._clock()
+            raw = self._screen.grab(_as_box(region)).raw
+        if region == self._last_region and raw == self._last_raw:  # bytearrays: a memcmp
+            self.unchanged += 1
+            return None
+        self._last_region, self._last_raw = region, raw
+        pixels = np.frombuffer(raw, np.uint8).reshape(region.height_px, region.width_px, 4)
+        frame = Frame(pixels, captured_ns, self._next_id, region)
+        self._next_id += 1
+        return frame
+
+    def _locate(self) -> Region | None:
+        """The part of the screen to look at now, or None while it is all outside."""
+        now_ns = self._clock()
+        if self._followed is not None and now_ns >= self._followed_ns:
+            self._whole = self._followed.region()
+            self._followed_ns = now_ns + FOLLOW_PERIOD_NS
+        crop = self._settings.crop_px
+        wanted = self._whole.crop_centre(*crop) if crop else self._whole
+        return wanted.clamp_to(self._bounds)
+
+    def _connect(self) -> None:
+        """Open the connections of the thread that grabs."""
+        if self._screen is not None:
+            self._screen.close()
+        self._screen = _open_screen(self._settings.backend)
+        self._bounds = _read_monitors(self._screen)[0]
+        if self.window is not None and self._followed is None:
+            self._followed = self.window.reconnect()
+
+    def _check_settings(self) -> None:
+        """Find what the settings name, over connections of the thread that opens the source."""
+        with _open_screen(self._settings.backend) as screen:
+            monitors = _read_monitors(screen)
+        self._bounds = monitors[0]
+        if self._settings.window is not None:
+            self.window = find_window(self._settings.window)
+            self._whole, name = self.window.region(), f"window {self.window.title!r}"
+        elif self._settings.region is not None:
+            self._whole, name = parse_region(self._settings.region), "region"
+        else:
+            index = 1 if self._settings.monitor is None else self._settings.monitor
+            if index >= len(monitors):
+                there = ", ".join(f"{number} ({region})" for number, region in enumerate(monitors))
+                raise UserError(f"expected a monitor that exists, got {index}; there are {there}")
+            self._whole, name = monitors[index], f"monitor {index}"
+        if self._locate() is None:
+            if self.window is not None:
+                self.window.close()
+            raise UserError(
+                f"expected a {name} on the screen ({self._bounds}), got {self._whole}; move it there"
+            )
+
+
+def _open_screen(backend: str) -> Any:
+    try:
+        return mss.MSS(backend="default" if backend == "auto" else backend)
+    except ScreenShotError as error:
+        found = os.environ.get("DISPLAY")
+        came = f"DISPLAY={found} failed" if found else "DISPLAY is not set"
+        raise UserError(
+            f"expected a screen, {came} ({error}); start from a desktop, or under xvfb-run"
+        ) from error
+
+
+def _read_monitors(screen: Any) -> list[Region]:
+    """All monitors together, then each."""
+    return [Region(box["left"], box["top"], box["width"], box["height"]) for box in screen.monitors]
+
+
+def _as_box(region: Region) -> dict[str, int]:
+    return {
+        "left": region.left_px,
+        "top": region.top_px,
+        "width": region.width_px,
+        "height": region.height_px,
+    }
