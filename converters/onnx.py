@@ -39,7 +39,9 @@ def convert_onnx(cfg: Path, weights: Path | None, class_names: Sequence[str], ou
     )
     difference = measure_difference(model, network, config)
     if not difference <= TOLERANCE:
-        raise UserError(f"expected ONNX and Keras to agree within {TOLERANCE}, they differ by {difference:.2g}")
+        raise UserError(
+            f"expected ONNX and Keras to agree within {TOLERANCE}, they differ by {difference:.2g}"
+        )
     return save_model(model, out)
 
 
@@ -108,9 +110,7 @@ def measure_difference(model: Any, network: Any, config: DarknetConfig) -> float
     expected = network(images[..., ::-1].astype(np.float32) / 255, training=False)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     got = session.run(None, {"images": images})
-    return max(
-        float(np.abs(head - np.asarray(want)).max()) for head, want in zip(got, expected, strict=True)
-    )
+    return max(float(np.abs(head - np.asarray(want)).max()) for head, want in zip(got, expected, strict=True))
 
 
 def missing_package(error: ImportError) -> UserError:
@@ -139,7 +139,7 @@ def _upsample_by_resize(network: Any) -> Any:
 
 
 def _name_convolutions(graph: Any) -> None:
-    """Call each convolution by its cfg layer: conv_0, conv_1, ...; tf2onnx keeps that in the weights' name."""
+    """Call each convolution by its cfg layer, as conv_0; tf2onnx keeps that in its weights' name."""
     for node in graph.node:
         if node.op_type == "Conv":
             found = re.search(r"conv_\d+", node.input[1])
@@ -164,7 +164,7 @@ def _modernize_resizes(graph: Any) -> None:
 
 
 def _take_captured_pixels(graph: Any) -> None:
-    """Make the input uint8 BGR in place of float RGB in 0..1; the first convolution absorbs the difference."""
+    """Make the input uint8 BGR, not float RGB in 0..1; the first convolution absorbs the difference."""
     import onnx
 
     images = graph.input[0]

@@ -65,6 +65,22 @@ def suppress_overlaps(
     return np.asarray(kept, np.intp).reshape(-1)[:limit]
 
 
+def match_boxes(xyxy_a: Boxes, xyxy_b: Boxes, iou: float) -> NDArray[np.intp]:
+    """For each box of `a` the index of its partner in `b`, or -1; (N, 4) and (M, 4) to (N,).
+
+    Greedy in the order of `a` (most confident first): each takes the free box that it overlaps most, if
+    by at least `iou`. As in COCO's evaluation.
+    """
+    partner = np.full(len(xyxy_a), -1, np.intp)
+    overlaps = compute_iou(xyxy_a, xyxy_b)
+    for index in range(len(xyxy_a) if len(xyxy_b) else 0):
+        best = int(overlaps[index].argmax())
+        if overlaps[index, best] >= iou:
+            partner[index] = best
+            overlaps[:, best] = -1.0
+    return partner
+
+
 @dataclass(frozen=True, slots=True)
 class Letterbox:
     """Where an image lies inside a larger canvas, scaled without changing its shape and centred.

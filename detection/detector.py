@@ -6,21 +6,20 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from capture.errors import UserError
-from capture.frame import Frame, Pixels
+from capture.frame import Frame
 from detection import boxes
 from detection.darknet import YoloHead, parse_cfg
 from detection.decode import decode_heads
 from detection.detections import Detections, no_detections
+from detection.preprocess import Canvas
 
 BackendName = Literal["auto", "openvino", "onnx"]
 PACKAGES = {"openvino": ("openvino", "openvino"), "onnx": ("onnxruntime", "local-aim-assistant[onnx]")}
-PADDING_GREY = 128  # what Darknet's letterbox_image fills with
 
 
 class DetectorSettings(BaseModel):
@@ -89,9 +88,7 @@ class YoloDetector:
         self.backend = backend
         self.settings = settings
         self._heads = heads
-        width, height = self.input_size_wh
-        self._canvas = np.full((1, height, width, 3), PADDING_GREY, np.uint8)
-        self._letterbox = boxes.fit_letterbox(self.input_size_wh, self.input_size_wh)
+        self._canvas = Canvas(backend.input_size_wh)
 
     @property
     def precision(self) -> str:
@@ -104,14 +101,7 @@ class YoloDetector:
 
     def preprocess(self, frame: Frame) -> NDArray[np.uint8]:
         """The frame on the network's canvas, uint8 (1, H, W, 3) BGR; valid until the next call."""
-        pixels = frame.pixels
-        if frame.size_wh == self.input_size_wh and pixels.shape[2] == 3 and pixels.flags.c_contiguous:
-            return pixels[None]
-        if frame.size_wh != self._letterbox.size_wh:
-            self._letterbox = boxes.fit_letterbox(frame.size_wh, self.input_size_wh)
-            self._canvas[:] = PADDING_GREY
-        _place_on_canvas(pixels, self._letterbox, self._canvas[0])
-        return self._canvas
+        return self._canvas.place(frame)
 
     def infer(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         """Raw heads; valid until the next call."""
@@ -131,11 +121,8 @@ class YoloDetector:
                 self.settings.max_detections,
             )
         )
-        letterbox = self._letterbox
-        if letterbox.size_wh != size_wh:
-            letterbox = boxes.fit_letterbox(size_wh, self.input_size_wh)
-        xyxy = boxes.clip_boxes(boxes.canvas_to_image(kept.xyxy_px, letterbox), size_wh)
-        return Detections(xyxy, kept.confidence, kept.class_id)
+        xyxy = boxes.canvas_to_image(kept.xyxy_px, self._canvas.fit(size_wh))
+        return Detections(boxes.clip_boxes(xyxy, size_wh), kept.confidence, kept.class_id)
 
     def close(self) -> None:
         """Free the network."""
@@ -199,12 +186,3 @@ def _open_backend(path: Path, settings: DetectorSettings) -> Backend:
 
 def _is_installed(backend: str) -> bool:
     return importlib.util.find_spec(PACKAGES[backend][0]) is not None
-
-
-def _place_on_canvas(pixels: Pixels, letterbox: boxes.Letterbox, canvas: Pixels) -> None:
-    """Scale BGR or BGRA pixels into their place on a canvas (H, W, 3)."""
-    (left, top), (width, height) = letterbox.offset_xy, letterbox.inner_wh
-    inner = canvas[top : top + height, left : left + width]
-    if letterbox.size_wh != letterbox.inner_wh:
-        pixels = cv2.resize(pixels, letterbox.inner_wh, interpolation=cv2.INTER_LINEAR)
-    inner[:] = cv2.cvtColor(pixels, cv2.COLOR_BGRA2BGR) if pixels.shape[2] == 4 else pixels

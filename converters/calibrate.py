@@ -1,0 +1,122 @@
+"""Ranges of a graph's activations on recorded frames: min-max, percentile, entropy."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Method = Literal["entropy", "minmax", "percentile"]
+Range = tuple[float, float]
+Track = Callable[[Sequence[Any]], Iterable[Any]]
+
+BINS = 4096
+PERCENTILE = 99.99
+
+
+def collect_ranges(
+    model: Any,
+    images: Sequence[NDArray[np.uint8]],
+    tensors: Sequence[str],
+    methods: Sequence[Method],
+    levels: int = 256,
+    track: Track = iter,
+) -> dict[Method, dict[str, Range]]:
+    """Lowest and highest value worth representing of each tensor, by each method, in two passes.
+
+    images: uint8 (1, H, W, 3) each, as the network takes them. `levels`: of the quantized activations.
+    """
+    session = _open_with_outputs(model, tensors)
+    lows, highs = np.full(len(tensors), np.inf), np.full(len(tensors), -np.inf)
+    for image in track(images):
+        for index, values in enumerate(session.run(list(tensors), {"images": image})):
+            lows[index] = min(lows[index], float(values.min()))
+            highs[index] = max(highs[index], float(values.max()))
+    found: dict[Method, dict[str, Range]] = {"minmax": dict(zip(tensors, _pair(lows, highs), strict=True))}
+    if any(method != "minmax" for method in methods):
+        counts = np.zeros((len(tensors), BINS), np.int64)
+        for image in track(images):
+            for index, values in enumerate(session.run(list(tensors), {"images": image})):
+                counts[index] += _count_bins(values, lows[index], highs[index])
+        spans = [(counts[index], (float(lows[index]), float(highs[index]))) for index in range(len(tensors))]
+        found["percentile"] = {
+            tensor: percentile_range(*span) for tensor, span in zip(tensors, spans, strict=True)
+        }
+        found["entropy"] = {
+            tensor: entropy_range(*span, levels) for tensor, span in zip(tensors, spans, strict=True)
+        }
+    return {method: found[method] for method in methods}
+
+
+def percentile_range(counts: NDArray[np.int64], span: Range, percentile: float = PERCENTILE) -> Range:
+    """The range that leaves out the same share of values at either end; counts over equal bins of `span`."""
+    edges = np.linspace(*span, len(counts) + 1)
+    share = np.cumsum(counts) / counts.sum()
+    tail = (100 - percentile) / 200
+    low = edges[int(np.searchsorted(share, tail))]
+    high = edges[min(int(np.searchsorted(share, 1 - tail)) + 1, len(counts))]
+    return float(low), float(high)
+
+
+def entropy_range(counts: NDArray[np.int64], span: Range, levels: int = 256) -> Range:
+    """The range whose quantized distribution diverges least from the true one; counts over bins of `span`.
+
+    Migacz, "8-bit inference with TensorRT" (2017): of the magnitudes' histogram, for each threshold, the
+    values beyond are moved to its last bin (P), the bins below are merged to `levels` and spread again
+    over the non-empty ones (Q); the threshold with the least KL(P || Q) wins. Cut to `span`.
+    """
+    edges = np.linspace(*span, len(counts) + 1)
+    magnitude = np.abs((edges[1:] + edges[:-1]) / 2)
+    top = float(max(-span[0], span[1]))
+    bins = 8 * levels
+    folded, _ = np.histogram(magnitude, bins, (0.0, top), weights=counts.astype(np.float64))
+    # Zero holds the padding and what ReLU cut, not information.
+    folded[0] = folded[1]
+    thresholds = range(levels, bins + 1, levels // 16)
+    best = min(thresholds, key=lambda end: _divergence(folded, end, levels))
+    threshold = top * best / bins
+    return max(span[0], -threshold), min(span[1], threshold)
+
+
+def _divergence(folded: NDArray[np.float64], end: int, levels: int) -> float:
+    true = folded[:end].copy()
+    true[-1] += folded[end:].sum()
+    level = np.arange(end) * levels // end
+    filled = folded[:end] > 0
+    mass = np.bincount(level, folded[:end], levels)
+    width = np.bincount(level, filled, levels)
+    spread = np.divide(mass, width, out=np.zeros(levels), where=width > 0)[level] * filled
+    if not spread.any():
+        return float("inf")
+    true, spread = true / true.sum(), spread / spread.sum()
+    both = (true > 0) & (spread > 0)
+    lost = float(true[(true > 0) & ~both].sum())
+    return float(np.sum(true[both] * np.log(true[both] / spread[both]))) + lost * 20
+
+
+def _count_bins(values: NDArray[np.float32], low: float, high: float) -> NDArray[np.int64]:
+    width = max(high - low, 1e-12)
+    index = ((values.reshape(-1) - np.float32(low)) * np.float32(BINS / width)).astype(np.int32)
+    return np.bincount(np.minimum(index, BINS - 1), minlength=BINS)[:BINS]
+
+
+def _pair(lows: NDArray[np.float64], highs: NDArray[np.float64]) -> list[Range]:
+    return [(float(low), float(high)) for low, high in zip(lows, highs, strict=True)]
+
+
+def _open_with_outputs(model: Any, tensors: Sequence[str]) -> Any:
+    """An ONNX Runtime session that also returns the named float tensors."""
+    import onnx
+    import onnxruntime
+
+    augmented = onnx.ModelProto()
+    augmented.CopyFrom(model)
+    for tensor in tensors:
+        augmented.graph.output.append(
+            onnx.helper.make_tensor_value_info(tensor, onnx.TensorProto.FLOAT, None)
+        )
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(
+        augmented.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )

@@ -1,0 +1,137 @@
+"""FP32 deploy ONNX to INT8: calibrate on recorded frames, quantize, and hand over only what still sees."""
+
+import json
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from capture.errors import UserError
+from capture.frame import Frame
+from converters.calibrate import Method, Range, Track, collect_ranges
+from converters.onnx import missing_package, save_model, write_metadata
+from converters.qdq import QdqScheme, activation_tensors, head_convolutions, insert_qdq
+from detection.detector import BackendName, DetectorSettings, open_detector
+from detection.preprocess import Canvas
+from detection.training.evaluate import evaluate, settings_for_evaluation
+
+FEWEST_FRAMES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """Labelled frames for the gate."""
+
+    images_dir: Path
+    annotations: Path
+
+
+def convert_int8(
+    model: Path,
+    frames: Iterable[Frame],
+    out: Path,
+    validation: Validation | None = None,
+    method: Method = "entropy",
+    max_drop: float = 0.5,
+    force: bool = False,
+    scheme: QdqScheme | None = None,
+    backend: BackendName = "auto",
+    track: Track = iter,
+) -> dict[str, Any]:
+    """Write an INT8 model and return FP32's and INT8's mAP50 on the validation frames.
+
+    Returns map50_fp32, map50_int8, drop (in points, hundredths of mAP50), calibration, frames, written.
+    The figures are None without `validation`. A drop above `max_drop` writes nothing unless forced.
+    UserError for a model that is not an FP32 deploy ONNX, for too few frames, and for a missing package.
+    """
+    graph = load_fp32(model)
+    scheme = scheme or default_scheme(graph)
+    images = prepare_images(graph, frames)
+    quantized = quantize(graph, images, method, scheme, track)
+    figures: dict[str, Any] = {"map50_fp32": None, "map50_int8": None, "drop": None}
+    if validation:
+        with tempfile.TemporaryDirectory() as folder:
+            candidate = save_model(quantized, Path(folder) / "int8.onnx")
+            before = evaluate_model(model, validation, backend, track)["map50"]
+            after = evaluate_model(candidate, validation, backend, track)["map50"]
+        figures = {"map50_fp32": before, "map50_int8": after, "drop": 100 * (before - after)}
+    written = force or validation is None or figures["drop"] <= max_drop
+    if written:
+        save_model(quantized, out)
+    return {**figures, "calibration": method, "frames": len(images), "written": written}
+
+
+def default_scheme(graph: Any, symmetric: bool = False) -> QdqScheme:
+    """What lost least and ran fastest here: unsigned activations, weights that no processor saturates.
+
+    The heads stay in float: they are a hundredth of the arithmetic, and their output is coordinates.
+    """
+    return QdqScheme(
+        symmetric=symmetric,
+        weights="full" if symmetric else "paired",
+        skip=head_convolutions(graph.graph),
+    )
+
+
+def quantize(
+    model: Any, images: Sequence[NDArray[np.uint8]], method: Method, scheme: QdqScheme, track: Track = iter
+) -> Any:
+    """An INT8 copy of an FP32 deploy model, calibrated on images as the network takes them."""
+    tensors = list(activation_tensors(model.graph, scheme))
+    levels = 128 if scheme.symmetric else 256
+    ranges = collect_ranges(model, images, tensors, [method], levels, track)[method]
+    return apply_scheme(model, ranges, scheme, f"{method} on {len(images)} frames")
+
+
+def apply_scheme(model: Any, ranges: dict[str, Range], scheme: QdqScheme, calibration: str) -> Any:
+    """An INT8 copy of an FP32 deploy model, with its scheme and calibration in the metadata."""
+    quantized = insert_qdq(model, ranges, scheme)
+    write_metadata(
+        quantized,
+        {"precision": "int8", "quantization": json.dumps(asdict(scheme)), "calibration": calibration},
+    )
+    return quantized
+
+
+def load_fp32(path: Path) -> Any:
+    """The ONNX model of an FP32 deploy file; UserError if it is another kind of file, or INT8 already."""
+    try:
+        import onnx
+        import onnxruntime  # noqa: F401  # the calibration needs it; say so before any work is done
+    except ImportError as error:
+        raise missing_package(error) from error
+    try:
+        model = onnx.load(path)
+    except Exception as error:  # protobuf's errors share no public base
+        raise UserError(f"expected an ONNX model in {path}, got another kind of file") from error
+    metadata = {prop.key: prop.value for prop in model.metadata_props}
+    if metadata.get("precision") != "fp32" or "darknet_cfg" not in metadata:
+        found = f"{metadata['precision']}" if "precision" in metadata else "one without its metadata"
+        raise UserError(f"expected an FP32 model made by `run_aimbot.py convert onnx`, {path} is {found}")
+    return model
+
+
+def prepare_images(model: Any, frames: Iterable[Frame]) -> list[NDArray[np.uint8]]:
+    """Frames as the network takes them, uint8 (1, H, W, 3); UserError if there are too few."""
+    _, height, width, _ = (dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim)
+    canvas = Canvas((width, height))
+    images = [canvas.place(frame).copy() for frame in frames]
+    if len(images) < FEWEST_FRAMES:
+        raise UserError(f"expected at least {FEWEST_FRAMES} frames to calibrate on, got {len(images)}")
+    return images
+
+
+def evaluate_model(
+    model: Path, validation: Validation, backend: BackendName = "auto", track: Track = iter
+) -> dict[str, Any]:
+    """COCO figures of a model file on labelled frames."""
+    settings = settings_for_evaluation(DetectorSettings(model=str(model), backend=backend))
+    detector = open_detector(settings)
+    try:
+        return evaluate(detector, validation.images_dir, validation.annotations, model.stem, track=track)
+    finally:
+        detector.close()

@@ -1,0 +1,81 @@
+"""Detections of a whole source: result rows, and pictures with the boxes drawn."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from capture.errors import UserError
+from capture.frame import Frame, Pixels
+from detection.detections import Detections
+from detection.detector import Detector
+from detection.training.evaluate import detections_to_rows
+
+COLOURS_BGR = ((60, 220, 60), (60, 160, 255), (255, 140, 60), (80, 80, 255), (230, 80, 230), (220, 220, 60))
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+def detect_frames(
+    detector: Detector, frames: Iterable[Frame], out: Path | None = None, video_fps: float | None = None
+) -> list[dict[str, Any]]:
+    """COCO result rows of all frames; with `out`, a folder, also the frames with their boxes drawn.
+
+    Rows: image_id is the frame's number, category_id the class counted from 1. The pictures are
+    annotated.mp4 if `video_fps` is given, else one JPEG a frame, named by its number. UserError if the
+    video cannot be written.
+    """
+    ids = range(1, len(detector.class_names) + 1)
+    rows: list[dict[str, Any]] = []
+    writer: cv2.VideoWriter | None = None
+    if out:
+        out.mkdir(parents=True, exist_ok=True)
+    try:
+        for frame in frames:
+            detections = detector.detect(frame)
+            rows += detections_to_rows(detections, frame.frame_id, detector.class_names, ids)
+            if out is None:
+                continue
+            picture = draw_detections(frame.pixels, detections, detector.class_names)
+            if video_fps is None:
+                cv2.imwrite(str(out / f"{frame.frame_id:06d}.jpg"), picture)
+                continue
+            writer = writer or _open_video(out / "annotated.mp4", video_fps, frame.size_wh)
+            writer.write(picture)
+    finally:
+        if writer:
+            writer.release()
+    return rows
+
+
+def draw_detections(pixels: Pixels, detections: Detections, class_names: tuple[str, ...]) -> Pixels:
+    """A BGR copy of an image (H, W, 3 or 4) with each box, its class and its confidence in per cent."""
+    is_bgra = pixels.shape[2] == 4
+    picture = cv2.cvtColor(pixels, cv2.COLOR_BGRA2BGR) if is_bgra else pixels.copy()
+    height, width = picture.shape[:2]
+    thickness = max(1, round(height / 300))
+    font_scale = max(0.4, height / 1000)
+    # Least confident first, so that the surest box lies on top.
+    for index in reversed(range(len(detections))):
+        left, top, right, bottom = (round(float(value)) for value in detections.xyxy_px[index])
+        class_id = int(detections.class_id[index])
+        colour = COLOURS_BGR[class_id % len(COLOURS_BGR)]
+        cv2.rectangle(picture, (left, top), (right, bottom), colour, thickness)
+        label = f"{class_names[class_id]} {100 * detections.confidence[index]:.0f}%"
+        (text_width, text_height), below = cv2.getTextSize(label, FONT, font_scale, 1)
+        line = text_height + below + 2
+        label_top = top - line if top >= line else min(bottom, height - line)
+        label_left = max(0, min(left, width - text_width - 4))
+        corner = (label_left + text_width + 4, label_top + line)
+        cv2.rectangle(picture, (label_left, label_top), corner, colour, cv2.FILLED)
+        origin = (label_left + 2, label_top + text_height + 1)
+        cv2.putText(picture, label, origin, FONT, font_scale, (0, 0, 0), 1, cv2.LINE_AA)
+    return picture.astype(np.uint8, copy=False)
+
+
+def _open_video(path: Path, fps: float, size_wh: tuple[int, int]) -> cv2.VideoWriter:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, size_wh)
+    if not writer.isOpened():
+        raise UserError(f"expected to write a video to {path}, OpenCV cannot; leave the video out for images")
+    return writer

@@ -1,0 +1,41 @@
+"""A frame onto the network's canvas."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from capture.frame import Frame
+from detection.boxes import Letterbox, SizeWH, fit_letterbox
+
+PADDING_GREY = 128  # what Darknet's letterbox_image fills with
+
+
+class Canvas:
+    """Scales frames to the network's input size; one buffer, used again for every frame."""
+
+    def __init__(self, size_wh: SizeWH) -> None:
+        self.size_wh = size_wh
+        self._letterbox = fit_letterbox(size_wh, size_wh)
+        self._pixels = np.full((1, size_wh[1], size_wh[0], 3), PADDING_GREY, np.uint8)
+
+    def fit(self, size_wh: SizeWH) -> Letterbox:
+        """Where a frame of that size lies on the canvas."""
+        if size_wh == self._letterbox.size_wh:
+            return self._letterbox
+        return fit_letterbox(size_wh, self.size_wh)
+
+    def place(self, frame: Frame) -> NDArray[np.uint8]:
+        """The frame as uint8 (1, H, W, 3) BGR, valid until the next call; itself if it fits as it is."""
+        pixels = frame.pixels
+        if frame.size_wh == self.size_wh and pixels.shape[2] == 3 and pixels.flags.c_contiguous:
+            return pixels[None]
+        if frame.size_wh != self._letterbox.size_wh:
+            self._letterbox = self.fit(frame.size_wh)
+            self._pixels[:] = PADDING_GREY
+        (left, top), (width, height) = self._letterbox.offset_xy, self._letterbox.inner_wh
+        if frame.size_wh != (width, height):
+            pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
+        # The colours are converted last, on the small image.
+        inner = self._pixels[0, top : top + height, left : left + width]
+        inner[:] = cv2.cvtColor(pixels, cv2.COLOR_BGRA2BGR) if pixels.shape[2] == 4 else pixels
+        return self._pixels
