@@ -49,6 +49,9 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("converted")
     cfg = folder / "small.cfg"
     cfg.write_text(CFG)
+    import keras
+
+    keras.utils.set_random_seed(0)
     return convert_onnx(
         cfg, None, ["monster"], folder / "new" / "small.onnx"
     )  # it checks itself against Keras
