@@ -22,7 +22,7 @@ from capture.frame import Frame, Pixels
 from capture.session import FORMAT, HEADER, ROWS, segment_name
 
 Codec = Literal["ffv1", "vp9"]
-CODECS = {"ffv1": ("FFV1", ".mkv"), "vp9": ("VP90", ".webm")}
+FOURCC = {"ffv1": "FFV1", "vp9": "VP90"}
 PACKAGES = ("local-aim-assistant", "numpy", "opencv-python", "openvino", "mss")
 SEGMENT_FRAMES = 32
 
@@ -33,7 +33,7 @@ class RecorderSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     codec: Codec = "ffv1"
-    """ffv1 is lossless; vp9 is lossy and small."""
+    """ffv1 is lossless; vp9 is lossy and small, and slow: two cores keep up with 15 frames a second."""
 
 
 class SessionRecorder:
@@ -134,10 +134,9 @@ class SessionRecorder:
         self.written += 1
 
     def _open_segment(self, index: int, pixels: Pixels) -> cv2.VideoWriter:
-        fourcc, suffix = CODECS[self._codec]
-        path = self._folder / segment_name(index, suffix)
+        path = self._folder / segment_name(index)
         size_wh = (pixels.shape[1], pixels.shape[0])
-        code = cv2.VideoWriter.fourcc(*fourcc)
+        code = cv2.VideoWriter.fourcc(*FOURCC[self._codec])
         video = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, self._fps, size_wh)
         if not video.isOpened():
             raise OSError(f"cannot write {self._codec} video to {path}")
@@ -156,13 +155,12 @@ def _start_session(folder: Path, header: Mapping[str, Any], codec: Codec, segmen
         if any((folder / name).exists() for name in (HEADER, ROWS)):
             raise UserError(f"expected a new folder to record to, got {folder}, which holds a session")
         whole = {
+            **header,
             "format": FORMAT,
             "recorded": local_stamp(),
             "versions": read_versions(),
             "codec": codec,
-            "suffix": CODECS[codec][1],
             "segment_frames": segment_frames,
-            **header,
         }
         partial = folder / f"{HEADER}.partial"
         partial.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")

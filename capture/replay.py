@@ -27,8 +27,6 @@ class ReplaySource:
     which frame_id indexes; empty for others. session: the session replayed, with its rows; None for others.
     """
 
-    window = None
-
     def __init__(self, frames: Iterator[Frame], clock: Clock, paced: bool, total: int | None = None) -> None:
         self.total = total
         self.paths: list[Path] = []

@@ -49,9 +49,9 @@ class Session:
                 yield Frame(whole, row["captured_ns"], row["frame_id"], region)
 
 
-def segment_name(index: int, suffix: str) -> str:
+def segment_name(index: int) -> str:
     """File name of a segment."""
-    return f"frames-{index:05d}{suffix}"
+    return f"frames-{index:05d}.mkv"
 
 
 def is_session(folder: Path) -> bool:
@@ -91,6 +91,8 @@ def _read_header(path: Path) -> dict[str, Any]:
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         found = header.get("format") if isinstance(header, dict) else header
         raise UserError(f"expected a session of format {FORMAT} in {path}, got {found!r}; record it again")
+    if not isinstance(header.get("segment_frames"), int) or header["segment_frames"] < 1:
+        raise UserError(f"expected segment_frames, a number above zero, in {path / HEADER}; record it again")
     return header
 
 
@@ -114,11 +116,11 @@ def _read_rows(path: Path) -> tuple[list[dict[str, Any]], int]:
 
 def _find_segments(path: Path, header: dict[str, Any], rows: int) -> tuple[list[Path], int]:
     """The segments up to the first that is missing or cut, and the number of frames in them."""
-    size, suffix = header["segment_frames"], header["suffix"]
+    size = header["segment_frames"]
     segments: list[Path] = []
     frames = 0
-    while frames < rows and (segment := path / segment_name(len(segments), suffix)).exists():
-        is_last = not (path / segment_name(len(segments) + 1, suffix)).exists()
+    while frames < rows and (segment := path / segment_name(len(segments))).exists():
+        is_last = not (path / segment_name(len(segments) + 1)).exists()
         found = sum(1 for _ in _decode(segment)) if is_last else size
         segments.append(segment)
         frames += found
@@ -129,6 +131,8 @@ def _find_segments(path: Path, header: dict[str, Any], rows: int) -> tuple[list[
 
 def _decode(segment: Path) -> Iterator[Pixels]:
     """Frames of a video, BGR, up to its end or to where it was cut."""
+    if segment.stat().st_size == 0:  # just begun; opening it would only print a warning
+        return
     video = cv2.VideoCapture(str(segment), cv2.CAP_FFMPEG)
     try:
         while True:

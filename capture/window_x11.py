@@ -21,11 +21,12 @@ def find_window(title: str) -> "X11Window":
     """See `capture.window.find_window`."""
     display = _connect()
     try:
-        named = list(_iterate_named(display))
-        found = _match_title(title, [name for _, name in named])
-        if found is not None:
-            return X11Window(display, *named[found])
-        raise UserError(_describe_missing(title, [name for _, name in named]))
+        clients = list(_iterate_clients(display))
+        for named in (clients, list(_iterate_tree(display, display.screen().root))):
+            found = _match_title(title, [name for _, name in named])
+            if found is not None:
+                return X11Window(display, *named[found])
+        raise UserError(_describe_missing(title, [name for _, name in clients or named]))
     except BaseException:
         display.close()
         raise
@@ -35,7 +36,8 @@ def list_titles() -> list[str]:
     """See `capture.window.list_titles`."""
     display = _connect()
     try:
-        return [name for _, name in _iterate_named(display)]
+        named = list(_iterate_clients(display)) or list(_iterate_tree(display, display.screen().root))
+        return [name for _, name in named]
     finally:
         display.close()
 
@@ -137,21 +139,17 @@ def _connect() -> Display:
         raise UserError(f"expected an X display at DISPLAY={name}, got: {caught}; mend it") from caught
 
 
-def _iterate_named(display: Display) -> Iterator[tuple[int, str]]:
-    """Ids and titles of the windows that are shown, in the window manager's order or the tree's."""
-    root = display.screen().root
-    clients = root.get_full_property(display.get_atom("_NET_CLIENT_LIST"), Xatom.WINDOW)
-    if clients is not None and len(clients.value):
-        for window_id in clients.value:
-            window = display.create_resource_object("window", window_id)
-            name = _read_title(display, window)
-            if name:
-                yield int(window_id), name
-    else:
-        yield from _iterate_tree(display, root)
+def _iterate_clients(display: Display) -> Iterator[tuple[int, str]]:
+    """Ids and titles of the window manager's windows; nothing without one."""
+    listed = display.screen().root.get_full_property(display.get_atom("_NET_CLIENT_LIST"), Xatom.WINDOW)
+    for window_id in listed.value if listed is not None else ():
+        name = _read_title(display, display.create_resource_object("window", window_id))
+        if name:
+            yield int(window_id), name
 
 
 def _iterate_tree(display: Display, parent: Any) -> Iterator[tuple[int, str]]:
+    """Ids and titles of the windows shown: also those that keep out of the window manager's hands."""
     try:
         children = parent.query_tree().children
     except error.BadWindow:
