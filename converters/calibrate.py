@@ -1,17 +1,19 @@
 """Ranges of a graph's activations on recorded frames: min-max, percentile, entropy."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detection.training.evaluate import Track
+
 Method = Literal["entropy", "minmax", "percentile"]
 Range = tuple[float, float]
-Track = Callable[[Sequence[Any]], Iterable[Any]]
 
 BINS = 4096
 PERCENTILE = 99.99
+LOST_PENALTY = 20.0  # nats for a value with no place in the quantized distribution, where KL is infinite
 
 
 def collect_ranges(
@@ -91,7 +93,7 @@ def _divergence(folded: NDArray[np.float64], end: int, levels: int) -> float:
     true, spread = true / true.sum(), spread / spread.sum()
     both = (true > 0) & (spread > 0)
     lost = float(true[(true > 0) & ~both].sum())
-    return float(np.sum(true[both] * np.log(true[both] / spread[both]))) + lost * 20
+    return float(np.sum(true[both] * np.log(true[both] / spread[both]))) + lost * LOST_PENALTY
 
 
 def _count_bins(values: NDArray[np.float32], low: float, high: float) -> NDArray[np.int64]:

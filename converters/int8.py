@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from capture.errors import UserError
 from capture.frame import Frame
-from converters.calibrate import Method, Range, Track, collect_ranges
+from converters.calibrate import Method, Range, collect_ranges
 from converters.onnx import missing_package, save_model, write_metadata
 from converters.qdq import QdqScheme, activation_tensors, head_convolutions, insert_qdq
 from detection.detector import BackendName, DetectorSettings, open_detector
 from detection.preprocess import Canvas
-from detection.training.evaluate import evaluate, settings_for_evaluation
+from detection.training.evaluate import Track, evaluate, settings_for_evaluation
 
 FEWEST_FRAMES = 32
 

@@ -1,6 +1,6 @@
 """Two detectors on the same frames: do they see the same boxes?"""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from capture.frame import Frame
 from detection.boxes import compute_iou, match_boxes
 from detection.detections import Detections
 from detection.detector import Detector
+from detection.training.evaluate import Track
 
 MATCH_IOU = 0.5
 
@@ -18,7 +19,7 @@ def compare_detectors(
     first: Detector,
     second: Detector,
     frames: Sequence[Frame],
-    track: Callable[[Sequence[Frame]], Iterable[Frame]] = iter,
+    track: Track = iter,
 ) -> dict[str, Any]:
     """How far two detectors agree on frames.
 

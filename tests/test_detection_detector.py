@@ -137,6 +137,16 @@ def test_both_back_ends_see_the_same(tmp_path: Path) -> None:
         np.testing.assert_allclose(a.confidence, b.confidence, atol=1e-4)
 
 
+@pytest.mark.parametrize("backend", ["openvino", "onnx"])
+def test_read_only_frames_of_the_networks_size_are_fine(tmp_path: Path, backend: str) -> None:
+    model = str(make_tiny_onnx(tmp_path / "tiny.onnx"))
+    detector = open_detector(DetectorSettings(model=model, backend=backend, confidence=0.0))
+    frame = make_frame(64, 32)
+    expected = detector.detect(frame)
+    frame.pixels.flags.writeable = False
+    np.testing.assert_array_equal(detector.detect(frame).xyxy_px, expected.xyxy_px)
+
+
 def test_the_number_of_threads_is_obeyed(tmp_path: Path) -> None:
     model = str(make_tiny_onnx(tmp_path / "tiny.onnx"))
     detector = open_detector(DetectorSettings(model=model, backend="openvino", threads=1))

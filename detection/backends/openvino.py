@@ -30,17 +30,18 @@ class OpenVinoBackend:
         self.input_size_wh = (int(width), int(height))
         self.threads = int(compiled.get_property("INFERENCE_NUM_THREADS"))
         self._request = compiled.create_infer_request()
+        self._input = self._request.get_input_tensor().data
         self._outputs = [self._request.get_tensor(output) for output in compiled.outputs]
 
     def infer(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         """Raw heads of one image, (1, H, W, 3) BGR; the arrays are overwritten by the next call."""
-        self._request.set_input_tensor(ov.Tensor(images, shared_memory=True))
+        np.copyto(self._input, images)  # 0.03 ms; sharing memory would refuse read-only frames
         self._request.infer()
         return [output.data for output in self._outputs]
 
     def close(self) -> None:
         """Free the model."""
-        del self._request, self._outputs
+        del self._input, self._outputs, self._request
 
 
 def _read_metadata(model: ov.Model) -> dict[str, str]:
