@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import queue
+import shutil
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -33,7 +34,7 @@ class RecorderSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     codec: Codec = "ffv1"
-    """ffv1 is lossless; vp9 is lossy and small, and slow: two cores keep up with 15 frames a second."""
+    """ffv1 is lossless; vp9 is lossy and small, and too slow to record live: 150 ms a frame of 416 by 416."""
 
 
 class SessionRecorder:
@@ -135,6 +136,12 @@ class SessionRecorder:
 
     def _open_segment(self, index: int, pixels: Pixels) -> cv2.VideoWriter:
         path = self._folder / segment_name(index)
+        needed = self._segment_frames * pixels.nbytes
+        free = shutil.disk_usage(self._folder).free
+        if free < needed:  # OpenCV's encoder does not tell of a full disk
+            raise OSError(
+                f"the disk is full: {free >> 20} MiB are free, the next segment may need {needed >> 20}"
+            )
         size_wh = (pixels.shape[1], pixels.shape[0])
         code = cv2.VideoWriter.fourcc(*FOURCC[self._codec])
         video = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, self._fps, size_wh)

@@ -38,12 +38,10 @@ class Session:
 
     def iterate_frames(self) -> Iterator[Frame]:
         """The recorded frames, BGR, with their recorded ids, stamps and regions."""
-        rows = iter(self.rows)
-        for segment in self.segments:
-            for pixels in _decode(segment):
-                row = next(rows, None)
-                if row is None:
-                    return
+        size = self.header["segment_frames"]
+        for index, segment in enumerate(self.segments):
+            rows = self.rows[index * size : (index + 1) * size]
+            for row, pixels in zip(rows, _decode(segment), strict=False):
                 region = Region(*row["region"])
                 whole = pixels[: region.height_px, : region.width_px]  # encoders want even sizes
                 yield Frame(whole, row["captured_ns"], row["frame_id"], region)
@@ -120,8 +118,9 @@ def _find_segments(path: Path, header: dict[str, Any], rows: int) -> tuple[list[
     segments: list[Path] = []
     frames = 0
     while frames < rows and (segment := path / segment_name(len(segments))).exists():
-        is_last = not (path / segment_name(len(segments) + 1)).exists()
-        found = sum(1 for _ in _decode(segment)) if is_last else size
+        following = path / segment_name(len(segments) + 1)
+        is_whole = following.exists() and segment.stat().st_size > 0  # counting means decoding
+        found = size if is_whole else sum(1 for _ in _decode(segment))
         segments.append(segment)
         frames += found
         if found < size:

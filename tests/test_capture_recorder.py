@@ -1,6 +1,7 @@
 """Recording a session, also through failures and a kill."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -149,6 +150,21 @@ def test_a_full_disk_stops_the_recording_is_counted_and_told_at_close(
         recorder.close()
     assert (recorder.written, recorder.failed) == (1, 4)
     recorder.close()
+
+
+def test_a_segment_that_may_not_fit_on_the_disk_is_not_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = SessionRecorder(tmp_path, {}, fps_hint=35, segment_frames=2)
+    usage = shutil.disk_usage(tmp_path)
+    free = iter([usage.free, 2 * 32 * 24 * 3, 2 * 32 * 24 * 3 - 1])
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=next(free)))
+    for index in range(6):
+        recorder.write(make_frame(index), {})
+    with pytest.raises(UserError, match=r"the disk is full: .*4 frames are there, 2 are not"):
+        recorder.close()
+    session = read_session(tmp_path)
+    assert (len(session.rows), session.warning) == (4, None)
 
 
 def test_a_row_that_is_no_json_is_told_at_close_not_in_the_loop(tmp_path: Path) -> None:

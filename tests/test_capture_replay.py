@@ -75,6 +75,12 @@ def test_rows_beyond_the_pictures_are_left_out_and_told(tmp_path: Path) -> None:
     assert [frame.frame_id for frame in grab_all(open_fast(tmp_path))] == [0, 1, 2, 3]
 
 
+def test_a_segment_without_pictures_ends_what_is_whole(tmp_path: Path) -> None:
+    write_session(tmp_path, [make_frame(index, index) for index in range(11)])
+    (tmp_path / "frames-00001.mkv").write_bytes(b"")
+    assert [frame.frame_id for frame in grab_all(open_fast(tmp_path))] == [0, 1, 2, 3]
+
+
 def test_pictures_beyond_the_rows_are_left_out(tmp_path: Path) -> None:
     write_session(tmp_path, [make_frame(index, index) for index in range(6)])
     rows = tmp_path / "frames.jsonl"

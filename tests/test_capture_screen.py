@@ -132,6 +132,17 @@ def test_the_source_is_over_when_its_window_is_closed(open_window: OpenWindow) -
         assert source.gone
 
 
+def test_a_screen_that_refuses_is_opened_anew(open_window: OpenWindow) -> None:
+    window = open_window()
+    with opened(region="100,80,64,48") as source:
+        grab(source)
+        window.paint(0xFFFFFF)
+        screen = source._screen  # type: ignore[attr-defined]
+        screen.close()  # as good as a change of the screen's size: the next screenshot fails
+        assert grab(source).frame_id == 1
+        assert source._screen is not screen  # type: ignore[attr-defined]
+
+
 def test_looks_are_no_more_frequent_than_the_rate(open_window: OpenWindow) -> None:
     open_window()
     now_ns = 0
