@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from aimbot.controller import Controller, ControllerSettings, TriggerSettings
 from aimbot.ledger import CountLedger
@@ -19,11 +19,11 @@ class AimSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    view: ViewSettings = Field(default_factory=ViewSettings)
-    tracker: TrackerSettings = Field(default_factory=TrackerSettings)
-    selector: SelectorSettings = Field(default_factory=SelectorSettings)
-    controller: ControllerSettings = Field(default_factory=ControllerSettings)
-    trigger: TriggerSettings = Field(default_factory=TriggerSettings)
+    view: ViewSettings = ViewSettings()
+    tracker: TrackerSettings = TrackerSettings()
+    selector: SelectorSettings = SelectorSettings()
+    controller: ControllerSettings = ControllerSettings()
+    trigger: TriggerSettings = TriggerSettings()
 
 
 class Aimer:

@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from aimbot.aimer import AimSettings
 from aimbot.hotkeys import HotkeySettings
@@ -24,13 +24,13 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    capture: CaptureSettings = Field(default_factory=CaptureSettings)
-    detector: DetectorSettings = Field(default_factory=DetectorSettings)
-    aim: AimSettings = Field(default_factory=AimSettings)
-    loop: LoopSettings = Field(default_factory=LoopSettings)
-    safety: SafetySettings = Field(default_factory=SafetySettings)
-    hotkeys: HotkeySettings = Field(default_factory=HotkeySettings)
-    recorder: RecorderSettings = Field(default_factory=RecorderSettings)
+    capture: CaptureSettings = CaptureSettings()
+    detector: DetectorSettings = DetectorSettings()
+    aim: AimSettings = AimSettings()
+    loop: LoopSettings = LoopSettings()
+    safety: SafetySettings = SafetySettings()
+    hotkeys: HotkeySettings = HotkeySettings()
+    recorder: RecorderSettings = RecorderSettings()
 
     def change(self) -> Change:
         """The part that a running loop can take."""

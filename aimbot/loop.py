@@ -50,7 +50,9 @@ class Change:
 class Mailbox(Protocol):
     """Where the newest frame waits."""
 
-    ended: bool
+    @property
+    def ended(self) -> bool:
+        """Whether no frame will come any more."""
 
     def take(self, timeout_s: float) -> Frame | None:
         """The newest frame not taken yet, or None after `timeout_s`."""

@@ -60,7 +60,7 @@ def make_dataset(
     out: Path, split: str, frames: int, seed: int, processes: int | None = None
 ) -> dict[str, Any]:
     """Write a data set; the same arguments give the same frames. Returns the manifest."""
-    images = out / "images"
+    images = out.resolve() / "images"  # the jobs work in folders of their own
     images.mkdir(parents=True, exist_ok=True)
     suffix = ".jpg" if split == "train" else ".png"
     jobs = plan_jobs(split, frames, seed, images, suffix)
@@ -88,7 +88,7 @@ def plan_jobs(split: str, frames: int, seed: int, images: Path, suffix: str) -> 
     for places, total in ((SPLITS[split], frames - on_scenarios), (SCENARIOS, on_scenarios)):
         for index, place in enumerate(places):
             shares.append((place, total // len(places) + (index < total % len(places))))
-    jobs = []
+    jobs: list[Job] = []
     for place, count in shares:
         while count > 0:
             number = len(jobs)
@@ -116,7 +116,8 @@ def run_job(job: Job) -> list[tuple[str, list[Box]]]:
             empty += not boxes
             name = f"{job.prefix}_{len(rows):04d}{job.suffix}"
             pixels = np.ascontiguousarray(state.screen_buffer)
-            cv2.imwrite(str(Path(job.folder) / name), pixels, [cv2.IMWRITE_JPEG_QUALITY, 95])
+            quality = [cv2.IMWRITE_JPEG_QUALITY, 95] if job.suffix == ".jpg" else []
+            cv2.imwrite(str(Path(job.folder) / name), pixels, quality)
             rows.append((name, boxes))
     return rows
 
@@ -208,7 +209,8 @@ def scenario_scenes(game: vzd.DoomGame, rng: np.random.Generator) -> Iterator[An
 
 def to_coco(rows: list[tuple[str, list[Box]]]) -> dict[str, Any]:
     """COCO JSON with one category, `monster`."""
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for image_id, (name, boxes) in enumerate(rows, start=1):
         images.append({"id": image_id, "file_name": name, "width": SIZE_WH[0], "height": SIZE_WH[1]})
         for left, top, right, bottom in boxes:

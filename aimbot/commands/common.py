@@ -1,0 +1,76 @@
+"""What several commands share."""
+
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from aimbot.config import Settings, load_settings
+from capture.clock import monotonic_ns
+from capture.errors import UserError
+from capture.source import LiveSource, open_source
+from capture.window import FocusWatch
+
+stderr = Console(stderr=True, highlight=False)
+
+
+def print_json(data: dict[str, Any]) -> None:
+    """One JSON object on stdout, and nothing else."""
+    sys.stdout.write(json.dumps(data) + "\n")
+
+
+def write_json(path: Path, data: dict[str, Any]) -> None:
+    """A JSON file for people."""
+    path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The part of the screen that the command line names; fields that are None leave the profile's."""
+
+    window: str | None = None
+    region: str | None = None
+    monitor: int | None = None
+
+
+def gather_settings(profile: str, overrides: Sequence[str], where: Where | None = None) -> Settings:
+    """The profile, the overrides, and the command line's choice of screen in place of the profile's."""
+    settings = load_settings(profile, overrides)
+    named = {
+        key: value
+        for key, value in (("window", where.window), ("region", where.region), ("monitor", where.monitor))
+        if value is not None
+    } if where else {}
+    if len(named) > 1:
+        raise UserError(f"expected one of --window, --region and --monitor, got {' and '.join(named)}; leave one")
+    if not named:
+        return settings
+    empty: dict[str, Any] = {"window": None, "region": None, "monitor": None}
+    capture = settings.capture.model_copy(update={**empty, **named})
+    return settings.model_copy(update={"capture": capture})
+
+
+def crop_to(settings: Settings, size_wh: tuple[int, int]) -> Settings:
+    """The settings with `crop_px = "detector"` replaced by the detector's size."""
+    if settings.capture.crop_px != "detector":
+        return settings
+    capture = settings.capture.model_copy(update={"crop_px": size_wh})
+    return settings.model_copy(update={"capture": capture})
+
+
+def open_live(settings: Settings, stack: ExitStack) -> tuple[LiveSource, FocusWatch | None]:
+    """The live source, and a watch of its window's focus where a window is named.
+
+    The source is closed by the grabber that takes it over.
+    """
+    source = open_source(settings.capture, monotonic_ns)
+    if source.window is None:
+        return source, None
+    watch = FocusWatch(source.window, monotonic_ns)
+    stack.callback(watch.close)
+    return source, watch

@@ -1,0 +1,149 @@
+"""`demo`: a real game in a window, the assistant playing it, and a report."""
+
+import importlib.util
+import shutil
+from contextlib import ExitStack
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from aimbot.assistant import RunPlan, run_assistant
+from aimbot.commands.common import gather_settings, open_live, stderr, write_json
+from aimbot.commands.replay import replay
+from aimbot.config import Settings
+from aimbot.hotkeys import Person
+from aimbot.pointer import Pointer, open_pointer
+from aimbot.report import AnnotatedVideo, plot_latency
+from aimbot.safety import Gates, SafetyEnvelope
+from aimbot.target import Command
+from capture.clock import local_stamp, monotonic_ns, sleep_s
+from capture.errors import UserError
+from capture.session import read_session
+from capture.window import find_window
+from detection.detector import open_detector
+
+SCENARIO = "defend_the_center"
+BLIND_STEP_S, BLIND_DEG_PER_S = 0.03, 60.0
+GAME_FPS = 35.0
+
+
+def demo(seconds: float, out: Path | None, seed: int, overrides: list[str]) -> dict[str, Any]:
+    """Play, play blindly for comparison, and leave a report in runs/<time>/; returns the summary."""
+    from arena.display import NO_DISPLAY, has_display
+
+    out = out or Path("runs") / local_stamp()
+    if not has_display():
+        stderr.print(f"{NO_DISPLAY}. Showing the shipped recording instead.", markup=False)
+        return show_recording(out)
+    if importlib.util.find_spec("vizdoom") is None:
+        raise UserError("the demo needs the package vizdoom: pip install 'local-aim-assistant[demo]'")
+    from arena.display import use_display
+
+    settings = gather_settings("doom", [f"aim.controller.search_deg_per_s={BLIND_DEG_PER_S}", *overrides])
+    out.mkdir(parents=True, exist_ok=True)
+    with use_display():
+        stderr.print(f"the assistant plays {SCENARIO} for {seconds:.0f} s: pixels in, mouse out")
+        summary = play(settings, seconds, seed, out / "session")
+        stderr.print(f"a blind player turns and fires for {seconds:.0f} s, for comparison")
+        summary["baseline"] = play_blind(settings, seconds, seed)
+    write_report(out, settings, summary)
+    return summary
+
+
+def play(settings: Settings, seconds: float, seed: int, record: Path | None) -> dict[str, Any]:
+    """The assistant plays one game on the present DISPLAY; returns its score and the loop's figures."""
+    from arena.process import GameProcess
+
+    with ExitStack() as stack:
+        detector = open_detector(settings.detector)
+        stack.callback(detector.close)
+        game = stack.enter_context(GameProcess(SCENARIO, seconds, seed))
+        pointer = _enter_game(game, settings)
+        source, watch = open_live(settings, stack)
+        live = stack.enter_context(Live(console=stderr, refresh_per_second=4, transient=True))
+        hotkeys = settings.hotkeys.model_copy(update={"arm": "always"})
+        plan = RunPlan(
+            settings, source, detector, pointer, Person(hotkeys), watch, seconds + 30, record,
+            header={"scenario": SCENARIO, "seed": seed},
+            report=lambda line: live.update(Text(line)),
+            finished=lambda: game.over,
+        )
+        game.go()
+        figures = run_assistant(plan)
+        score = game.wait_score()
+    return {**score, "model": settings.detector.model, **figures}
+
+
+def play_blind(settings: Settings, seconds: float, seed: int) -> dict[str, Any]:
+    """Turn at a constant speed and fire all the while, through the same envelope, seeing nothing."""
+    from arena.process import GameProcess
+
+    with GameProcess(SCENARIO, seconds, seed) as game:
+        pointer = _enter_game(game, settings)
+        safety = settings.safety
+        with SafetyEnvelope(pointer, safety, 1e3, monotonic_ns, lambda: Gates(True, True)) as envelope:
+            game.go()
+            step = round(BLIND_DEG_PER_S * BLIND_STEP_S / settings.aim.view.yaw_deg_per_count)
+            turns = 0
+            while not game.over:
+                turns += 1
+                envelope.apply(Command(step, 0, fire=turns % 10 < 3), monotonic_ns())
+                sleep_s(BLIND_STEP_S)
+        return game.wait_score()
+
+
+def _enter_game(game: Any, settings: Settings) -> Pointer:
+    """Wait for the window, give it the focus, and send the first motion, which the game loses."""
+    game.wait_ready()
+    window = find_window(settings.capture.window or game.window_title)
+    window.focus()
+    window.close()
+    pointer = open_pointer()
+    pointer.move(1, 0)
+    sleep_s(0.3)
+    return pointer
+
+
+def write_report(out: Path, settings: Settings, summary: dict[str, Any]) -> None:
+    """summary.json, latency.png and annotated.mp4 beside the session."""
+    write_json(out / "summary.json", summary)
+    session = read_session(out / "session")
+    plot_latency(session.rows, out / "latency.png", settings.loop.budget_ms)
+    with AnnotatedVideo(out / "annotated.mp4", GAME_FPS, session.header["class_names"]) as video:
+        for frame, row in zip(session.iterate_frames(), session.rows, strict=False):
+            video.add(frame, row)
+    summary["out"] = str(out)
+
+
+def show_recording(out: Path) -> dict[str, Any]:
+    """The same report on the recording that is shipped: what was decided then is decided again."""
+    recording = Path(str(resources.files("arena").joinpath("recording")))
+    out.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(recording, out / "session", dirs_exist_ok=True)
+    session = read_session(recording)
+    summary = dict(session.header["summary"])
+    summary["replay"] = replay(recording, None, [], None, video=False, redetect=False)
+    settings = gather_settings("doom", [])
+    write_report(out, settings, summary)
+    return summary
+
+
+def print_summary(summary: dict[str, Any]) -> None:
+    """The report as a table."""
+    baseline = summary.get("baseline", {})
+    table = Table("figure", "assistant", "blind fire", title=f"{SCENARIO}, {summary['seconds']:.0f} s")
+    for name in ("kills", "shots", "hits", "hit_rate", "kills_a_minute", "time_to_target_ms", "overshoots"):
+        table.add_row(name, str(summary.get(name, "")), str(baseline.get(name, "")))
+    kills = [episode["kills"] for episode in summary["episodes"]]
+    blind = [episode["kills"] for episode in baseline.get("episodes", [])]
+    table.add_row("kills by episode", str(kills), str(blind))
+    table.add_row("loop FPS", str(summary["loop_fps"]), "")
+    age = summary["age_at_move_ms"]
+    table.add_row("age at move p50 / p99, ms", f"{age.get('p50')} / {age.get('p99')}", "")
+    table.add_row("late frames", str(summary["late"]), "")
+    stderr.print(table)
+    stderr.print(f"report: {summary['out']}", markup=False)

@@ -1,0 +1,122 @@
+"""`replay`: a recording through the live loop; `detect`: boxes in a recording; `evaluate`: mAP."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, nullcontext
+from pathlib import Path
+from typing import Any
+
+from rich.progress import track
+
+from aimbot.commands.common import gather_settings, stderr, write_json
+from aimbot.config import Settings, validate_settings
+from aimbot.loop import Step
+from aimbot.replaying import RecordedDetector, Replayer, replay_frames
+from aimbot.report import AnnotatedVideo
+from aimbot.rows import encode_step
+from capture.clock import monotonic_ns
+from capture.errors import UserError
+from capture.frame import Frame
+from capture.replay import ReplaySource, open_replay
+from detection.detector import Detector, open_detector
+
+
+def replay(
+    source: Path, profile: str | None, overrides: list[str], out: Path | None, video: bool, redetect: bool
+) -> dict[str, Any]:
+    """Replay; a session uses its own settings and detections unless others are asked for."""
+    if video and out is None:
+        raise UserError("expected --out DIR with --video, got none; add --out runs/replay")
+    recording = open_replay(source, paced=False, clock=monotonic_ns)
+    _warn_if_cut(recording)
+    settings = _choose_settings(recording, profile, overrides)
+    rows = {row["frame_id"]: row for row in recording.session.rows} if recording.session else {}
+    recorded = bool(rows) and all("detections" in row for row in rows.values()) and not redetect
+    with ExitStack() as stack:
+        stack.callback(recording.close)
+        detector: Detector
+        if recorded and recording.session:
+            detector = RecordedDetector(rows, recording.session.header["class_names"])
+        else:
+            detector = open_detector(settings.detector)
+        stack.callback(detector.close)
+        replayer = Replayer(detector, settings.aim, settings.safety, settings.loop.budget_ms)
+        stack.callback(replayer.close)
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+        drawn = stack.enter_context(
+            AnnotatedVideo(out / "annotated.mp4", 35.0, detector.class_names) if video and out else nullcontext()
+        )
+
+        def observe(step: Step) -> None:
+            if drawn is not None:
+                drawn.add(step.frame, encode_step(step))
+
+        result = replay_frames(recording, replayer, rows, observe)
+    if out is not None:
+        write_json(out / "replay.json", result)
+    return result
+
+
+def detect(
+    source: Path, settings: Settings, out: Path | None, predictions: Path | None
+) -> dict[str, Any]:
+    """Find boxes in every frame of a recording, an image folder or an image."""
+    from detection.annotate import detect_frames
+
+    recording = open_replay(source, paced=False, clock=monotonic_ns)
+    _warn_if_cut(recording)
+    detector = open_detector(settings.detector)
+    counted = 0
+
+    def frames() -> Iterator[Frame]:
+        nonlocal counted
+        while (frame := recording.grab()) is not None:
+            counted += 1
+            yield frame
+
+    still = bool(recording.paths)
+    try:
+        bar = track(frames(), "detecting", recording.total, console=stderr, transient=True)
+        rows = detect_frames(detector, bar, out, None if still else 30.0)
+    finally:
+        recording.close()
+        detector.close()
+    if predictions is not None:
+        import json
+
+        predictions.parent.mkdir(parents=True, exist_ok=True)
+        predictions.write_text(json.dumps(rows), encoding="utf-8")
+    return {"frames": counted, "detections": len(rows), "out": str(out) if out else None}
+
+
+def evaluate(
+    images: Path, annotations: Path, settings: Settings, predictions: Path | None
+) -> dict[str, Any]:
+    """COCO figures of the detector on labelled images."""
+    from detection.training.evaluate import evaluate as evaluate_detector
+    from detection.training.evaluate import settings_for_evaluation
+
+    detector = open_detector(settings_for_evaluation(settings.detector))
+
+    def bar(images: Any) -> Any:
+        return track(images, "evaluating", console=stderr, transient=True)
+
+    try:
+        return evaluate_detector(
+            detector, images, annotations, settings.detector.model, track=bar, predictions=predictions
+        )
+    finally:
+        detector.close()
+
+
+def _choose_settings(recording: ReplaySource, profile: str | None, overrides: list[str]) -> Settings:
+    """Those of the command line, or else those that the session was recorded with."""
+    session = recording.session
+    if profile is None and session is not None and "settings" in session.header and not overrides:
+        return validate_settings(session.header["settings"])
+    return gather_settings(profile or "default", overrides)
+
+
+def _warn_if_cut(recording: ReplaySource) -> None:
+    if recording.session is not None and recording.session.warning:
+        stderr.print(recording.session.warning, markup=False)

@@ -1,0 +1,91 @@
+"""`run`: assist in a game that is on the screen; `record`: only watch and write it down."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from rich.live import Live
+from rich.text import Text
+
+from aimbot.assistant import RunPlan, run_assistant
+from aimbot.commands.common import Where, crop_to, gather_settings, open_live, stderr
+from aimbot.config import SettingsFile
+from aimbot.hotkeys import HotkeyListener, Person
+from aimbot.pointer import NullPointer, Pointer, open_pointer
+from aimbot.protected import refuse_protected
+from capture.clock import monotonic_ns
+from capture.errors import UserError
+from capture.grabber import Grabber
+from capture.recorder import SessionRecorder
+from detection.detector import open_detector
+
+
+def run(
+    where: Where,
+    profile: str,
+    overrides: list[str],
+    arm: str | None,
+    no_fire: bool,
+    dry_run: bool,
+    record: Path | None,
+    seconds: float | None,
+) -> dict[str, Any]:
+    """Assist until the exit key, the end of the time, or the window's end; returns the summary."""
+    if arm is not None:
+        overrides = [*overrides, f'hotkeys.arm="{arm}"']
+    if no_fire:
+        overrides = [*overrides, "safety.allow_fire=false"]
+    settings = gather_settings(profile, overrides, where)
+    refuse_protected()
+    with ExitStack() as stack:
+        detector = open_detector(settings.detector)
+        stack.callback(detector.close)
+        settings = crop_to(settings, detector.input_size_wh)
+        source, watch = open_live(settings, stack)
+        stack.callback(source.close)
+        person = Person(settings.hotkeys)
+        listener = HotkeyListener(person)
+        stack.callback(listener.close)
+        pointer: Pointer = NullPointer() if dry_run else open_pointer()
+        live = stack.enter_context(Live(console=stderr, refresh_per_second=4, transient=True))
+
+        def report(line: str) -> None:
+            if "FPS" in line:
+                live.update(Text(line))
+            else:
+                stderr.print(line)
+
+        keys = settings.hotkeys
+        stderr.print(
+            f"aim: {keys.aim} ({keys.arm})  pause: {keys.pause}  panic: {keys.panic}  exit: {keys.exit}"
+            + ("  [dry run: nothing moves]" if dry_run else ""),
+            markup=False,
+        )
+        plan = RunPlan(settings, source, detector, pointer, person, watch, seconds, record, report=report)
+        plan.watch = SettingsFile(profile, overrides)
+        return run_assistant(plan)
+
+
+def record(where: Where, profile: str, overrides: list[str], out: Path, seconds: float | None) -> dict[str, Any]:
+    """Record what a window or region shows until the time is over, its window closes, or Ctrl-C."""
+    settings = gather_settings(profile, overrides, where)
+    with ExitStack() as stack:
+        source, _watch = open_live(settings, stack)
+        grabber = Grabber(source, monotonic_ns)
+        stack.callback(grabber.close)
+        header = {"settings": settings.model_dump(mode="json")}
+        recorder = stack.enter_context(
+            SessionRecorder(out, header, fps_hint=60.0, codec=settings.recorder.codec)
+        )
+        started_ns = monotonic_ns()
+        try:
+            while not grabber.ended and (seconds is None or monotonic_ns() - started_ns < seconds * 1e9):
+                frame = grabber.take(0.1)
+                if frame is not None:
+                    recorder.write(frame, {})
+        except KeyboardInterrupt:
+            stderr.print("stopped")
+        recorder.close()
+    if recorder.written == 0:
+        raise UserError(f"expected frames to record, the screen showed none in time; {out} is empty")
+    return {"out": str(out), "frames": recorder.written, "dropped": recorder.dropped}

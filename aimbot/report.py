@@ -1,0 +1,95 @@
+"""What a run leaves to look at: an annotated video and a latency plot."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import cv2
+import numpy as np
+
+from aimbot.rows import decode_detections
+from capture.errors import UserError
+from capture.frame import Frame, Pixels
+from detection.annotate import draw_detections
+
+AIM_BGR, TEXT_BGR, FIRE_BGR = (60, 60, 255), (255, 255, 255), (0, 140, 255)
+
+
+class AnnotatedVideo:
+    """An .mp4 of frames with what was seen, chosen and done."""
+
+    def __init__(self, path: Path, fps: float, class_names: Sequence[str]) -> None:
+        self._path, self._fps, self._names = path, fps, tuple(class_names)
+        self._writer: cv2.VideoWriter | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._writer is not None:
+            self._writer.release()
+
+    def add(self, frame: Frame, row: Mapping[str, Any]) -> None:
+        """Draw one frame by its row; UserError if the video cannot be written."""
+        if self._writer is None:
+            code = cv2.VideoWriter.fourcc(*"mp4v")
+            self._writer = cv2.VideoWriter(str(self._path), code, self._fps, frame.size_wh)
+            if not self._writer.isOpened():
+                raise UserError(f"expected to write a video to {self._path}, OpenCV cannot; choose another --out")
+        self._writer.write(draw_row(frame.pixels, row, self._names))
+
+
+def draw_row(pixels: Pixels, row: Mapping[str, Any], class_names: Sequence[str]) -> Pixels:
+    """A BGR copy with boxes, crosshair, aim point, and the step's command and age."""
+    picture = draw_detections(pixels, decode_detections(row["detections"]), tuple(class_names))
+    height, width = picture.shape[:2]
+    centre = (width // 2, height // 2)
+    cv2.drawMarker(picture, centre, TEXT_BGR, cv2.MARKER_CROSS, 12, 1)
+    if target := row["target"]:
+        aim = (round(target["aim_xy_px"][0]), round(target["aim_xy_px"][1]))
+        cv2.line(picture, centre, aim, AIM_BGR, 1, cv2.LINE_AA)
+        cv2.circle(picture, aim, 4, AIM_BGR, 2, cv2.LINE_AA)
+    applied = row["applied"]
+    text = f"{applied['dx_counts']:+d} {applied['dy_counts']:+d} counts  age {row['stage_ms']['age']:.0f} ms"
+    if applied["refusal"]:
+        text += f"  {applied['refusal']}"
+    cv2.putText(picture, text, (8, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 3, cv2.LINE_AA)
+    cv2.putText(picture, text, (8, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, TEXT_BGR, 1, cv2.LINE_AA)
+    if applied["fire"]:
+        cv2.circle(picture, (width - 20, 18), 9, FIRE_BGR, cv2.FILLED, cv2.LINE_AA)
+    return picture
+
+
+def plot_latency(rows: Iterable[Mapping[str, Any]], path: Path, budget_ms: float) -> None:
+    """A PNG: each frame's age when the mouse moved, over time and as a distribution, by stage.
+
+    UserError if matplotlib is missing.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise UserError(
+            "the plot needs matplotlib: pip install 'local-aim-assistant[plots]'"
+        ) from error
+    rows = list(rows)
+    seconds = (np.array([row["captured_ns"] for row in rows]) - rows[0]["captured_ns"]) / 1e9
+    stages = ["wait", "detect", "select", "steer", "move"]
+    parts = np.array([[row["stage_ms"][stage] for stage in stages] for row in rows])
+    ages = parts.sum(axis=1)
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=[2, 1])
+    left.stackplot(seconds, parts.T, labels=stages, step="post")
+    left.axhline(budget_ms, color="black", linestyle="--", linewidth=1, label=f"budget {budget_ms:.0f} ms")
+    left.set(xlabel="time (s)", ylabel="age of the pixels at the move (ms)", title="Where the time goes")
+    left.set_ylim(0, max(budget_ms * 1.1, float(np.percentile(ages, 99.5))))
+    left.legend(loc="upper right", ncols=3, fontsize=8)
+    right.hist(ages, bins=60, range=(0, float(np.percentile(ages, 99.5)) * 1.1 + 1))
+    for point in (50, 95, 99):
+        value = float(np.percentile(ages, point))
+        right.axvline(value, color="black", linewidth=1, linestyle=":")
+        right.text(value, right.get_ylim()[1] * (0.6 + 0.1 * (point == 95)), f" p{point} {value:.1f}", fontsize=8)
+    right.set(xlabel="age at the move (ms)", ylabel="frames", title=f"{len(rows)} frames")
+    figure.savefig(path, dpi=110)

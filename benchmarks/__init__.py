@@ -1,0 +1,1 @@
+"""One file a figure; each measures ratios in one run, and prints JSON or a table."""
