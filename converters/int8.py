@@ -14,7 +14,14 @@ from capture.errors import UserError
 from capture.frame import Frame
 from converters.calibrate import Method, Range, collect_ranges
 from converters.onnx import missing_package, save_model, write_metadata
-from converters.qdq import QdqScheme, activation_tensors, head_convolutions, insert_qdq
+from converters.qdq import (
+    QdqScheme,
+    activation_tensors,
+    first_convolution,
+    head_convolutions,
+    image_tensors,
+    insert_qdq,
+)
 from detection.detector import BackendName, DetectorSettings, open_detector
 from detection.preprocess import Canvas
 from detection.training.evaluate import Track, evaluate, settings_for_evaluation
@@ -68,13 +75,13 @@ def convert_int8(
 def default_scheme(graph: Any, symmetric: bool = False) -> QdqScheme:
     """What lost least and ran fastest here: unsigned activations, weights that no processor saturates.
 
-    The heads stay in float: they are a hundredth of the arithmetic, and their output is coordinates.
+    The heads stay in float: they are a hundredth of the arithmetic, and their output is coordinates. So
+    does the first convolution where activations are symmetric: pixels would lose a bit.
     """
-    return QdqScheme(
-        symmetric=symmetric,
-        weights="full" if symmetric else "paired",
-        skip=head_convolutions(graph.graph),
-    )
+    heads = head_convolutions(graph.graph)
+    if symmetric:
+        return QdqScheme(symmetric=True, weights="full", skip=(first_convolution(graph.graph), *heads))
+    return QdqScheme(weights="paired", skip=heads)
 
 
 def quantize(
@@ -88,8 +95,12 @@ def quantize(
 
 
 def apply_scheme(model: Any, ranges: dict[str, Range], scheme: QdqScheme, calibration: str) -> Any:
-    """An INT8 copy of an FP32 deploy model, with its scheme and calibration in the metadata."""
-    quantized = insert_qdq(model, ranges, scheme)
+    """An INT8 copy of an FP32 deploy model, with its scheme and calibration in the metadata.
+
+    The image keeps all of 0 to 255 whatever was calibrated: in unsigned bytes it loses nothing.
+    """
+    image = dict.fromkeys(image_tensors(model.graph), (0.0, 255.0))
+    quantized = insert_qdq(model, {**ranges, **image}, scheme)
     write_metadata(
         quantized,
         {"precision": "int8", "quantization": json.dumps(asdict(scheme)), "calibration": calibration},

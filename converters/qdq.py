@@ -47,6 +47,16 @@ def first_convolution(graph: Any) -> str:
     return str(next(node.name for node in graph.node if node.op_type == "Conv"))
 
 
+def image_tensors(graph: Any) -> tuple[str, ...]:
+    """Float tensors that hold the image's pixels, 0 to 255, from the input to the first convolution."""
+    producers = {name: node for node in graph.node for name in node.output}
+    first = next(node for node in graph.node if node.op_type == "Conv")
+    names = [first.input[0]]
+    while producers[names[-1]].op_type != "Cast":
+        names.append(producers[names[-1]].input[0])
+    return tuple(names)
+
+
 def activation_tensors(graph: Any, scheme: QdqScheme) -> dict[str, str]:
     """Tensors to quantize, each with the name of its group: the tensors of a group share one scale."""
     producers = {name: node for node in graph.node for name in node.output}
