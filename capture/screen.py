@@ -77,19 +77,18 @@ class ScreenSource:
         """One screenshot as a frame, or None if it shows nothing new."""
         if self._screen is None:
             self._connect()
+        try:
+            return self._shoot()
+        except ScreenShotError:
+            self._connect()  # the screen may have a new size
+            return self._shoot()
+
+    def _shoot(self) -> Frame | None:
         region = self._locate()
         if region is None:
             return None
         captured_ns = self._clock()
-        try:
-            raw = self._screen.grab(_as_box(region)).raw
-        except ScreenShotError:
-            self._connect()  # the screen may have a new size
-            region = self._locate()
-            if region is None:
-                return None
-            captured_ns = self._clock()
-            raw = self._screen.grab(_as_box(region)).raw
+        raw = self._screen.grab(_as_box(region)).raw
         if region == self._last_region and raw == self._last_raw:  # bytearrays: a memcmp
             self.unchanged += 1
             return None
