@@ -125,9 +125,7 @@ def _open_recorder(plan: RunPlan, stack: ExitStack) -> SessionRecorder | None:
 class Housekeeper:
     """Off the loop's thread: the live line, reload of changed settings, the watch for protected games."""
 
-    def __init__(
-        self, plan: RunPlan, loop: AimLoop, envelope: SafetyEnvelope, telemetry: Telemetry
-    ) -> None:
+    def __init__(self, plan: RunPlan, loop: AimLoop, envelope: SafetyEnvelope, telemetry: Telemetry) -> None:
         self._plan, self._loop, self._envelope, self._telemetry = plan, loop, envelope, telemetry
         self._wake = threading.Event()
         self.protected: str | None = None

@@ -225,3 +225,64 @@ def doctor(as_json: Json = False) -> None:
     from aimbot.commands.doctor import diagnose
 
     _print(diagnose(), as_json)
+
+
+@convert_app.command("onnx")
+def convert_onnx(
+    cfg: Annotated[Path, typer.Option(metavar="FILE")],
+    out: Annotated[Path, typer.Option(metavar="FILE.onnx")],
+    weights: Annotated[Optional[Path], typer.Option(metavar="FILE")] = None,  # noqa: UP045
+    names: Annotated[Optional[Path], typer.Option(metavar="FILE", help="Class names, one a line.")] = None,  # noqa: UP045
+    as_json: Json = False,
+) -> None:
+    """Darknet to an ONNX that takes captured pixels."""
+    from aimbot.commands.models import convert_to_onnx
+
+    _print(convert_to_onnx(cfg, weights, names, out), as_json)
+
+
+@convert_app.command("int8")
+def convert_int8(
+    model: Annotated[str, typer.Option(help="An FP32 .onnx file, or a name under models/.")],
+    calibration: Annotated[Path, typer.Option(metavar="SOURCE", help="Recorded frames.")],
+    out: Annotated[Path, typer.Option(metavar="FILE.onnx")],
+    validation: Annotated[Optional[Path], typer.Option(metavar="COCO.json")] = None,  # noqa: UP045
+    method: Annotated[Literal["entropy", "minmax", "percentile"], typer.Option()] = "entropy",
+    max_drop: Annotated[float, typer.Option(help="Points of mAP50 that may be lost.")] = 0.5,
+    force: Annotated[bool, typer.Option("--force", help="Write it all the same.")] = False,
+    as_json: Json = False,
+) -> None:
+    """FP32 to INT8, refused if it sees less."""
+    from aimbot.commands.models import convert_to_int8
+
+    _print(convert_to_int8(model, calibration, validation, method, max_drop, force, out), as_json)
+
+
+@benchmark_app.command("loop")
+def benchmark_loop(
+    source: Annotated[Optional[Path], typer.Option(help="Frames; default: the shipped recording.")] = None,  # noqa: UP045
+    profile: Profile = "doom",
+    sets: Sets = None,
+    as_json: Json = False,
+) -> None:
+    """The whole loop's speed over that of its detector."""
+    from aimbot.commands.benchmark import measure_loop
+
+    measure_loop(source, profile, sets or [], as_json)
+
+
+@benchmark_app.command("detector")
+def benchmark_detector(
+    model: Annotated[Optional[list[str]], typer.Option(help="May be repeated.")] = None,  # noqa: UP045
+    source: Annotated[Optional[Path], typer.Option(help="Frames; default: the shipped recording.")] = None,  # noqa: UP045
+    rounds: Annotated[int, typer.Option(min=2)] = 200,
+    as_json: Json = False,
+) -> None:
+    """Latency of models and back ends, in turns."""
+    from aimbot.commands.benchmark import measure_detector
+
+    measure_detector(model or ["doom-tiny"], source, rounds, as_json)
+
+
+if __name__ == "__main__":
+    main()

@@ -129,7 +129,9 @@ def _parse_override(text: str) -> dict[str, Any]:
     """`a.b=c` as nested tables; the value is TOML, or a text where TOML has no reading of it."""
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
-        raise UserError(f"expected --set name=value, as in --set aim.controller.smoothing_s=0.08, got {text!r}")
+        raise UserError(
+            f"expected --set name=value, as in --set aim.controller.smoothing_s=0.08, got {text!r}"
+        )
     try:
         parsed: Any = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:

@@ -95,9 +95,7 @@ class Controller:
         return step[0] * limit_deg / step_deg, step[1] * limit_deg / step_deg
 
     def _error_deg(self, counts: XY) -> float:
-        return math.hypot(
-            counts[0] * self.view.yaw_deg_per_count, counts[1] * self.view.pitch_deg_per_count
-        )
+        return math.hypot(counts[0] * self.view.yaw_deg_per_count, counts[1] * self.view.pitch_deg_per_count)
 
     def _round(self, step: XY) -> tuple[int, int]:
         """Whole counts, toward zero; what is left is carried to the next step."""

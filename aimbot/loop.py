@@ -11,7 +11,7 @@ from aimbot.safety import Applied, Refusal, SafetyEnvelope, SafetySettings
 from aimbot.target import Command, Target
 from aimbot.telemetry import Stamps, Telemetry
 from capture.clock import Clock
-from capture.frame import Frame
+from capture.frame import Frame, Pixels
 from detection.detections import Detections
 from detection.detector import Detector
 
@@ -67,6 +67,7 @@ class AimLoop:
         self._detector, self._aimer, self._envelope = detector, aimer, envelope
         self._telemetry, self._clock = telemetry, clock
         self._change: Change | None = None
+        self._seen: tuple[Pixels, Detections] | None = None
 
     def run(self, frames: Mailbox, finished: Callable[[], bool], observe: Callable[[Step], None]) -> None:
         """Process the newest frame until `finished()` or the source ends; `observe` must not block."""
@@ -83,7 +84,7 @@ class AimLoop:
         """Process one frame."""
         self._take_change()
         taken_ns = self._clock()
-        detections = self._detector.detect(frame)
+        detections = self._detect(frame)
         detected_ns = self._clock()
         target = self._aimer.select(frame, detections)
         selected_ns = self._clock()
@@ -102,6 +103,12 @@ class AimLoop:
             moved=bool(applied.dx_counts or applied.dy_counts),
         )
         return Step(frame, detections, target, command, applied, stamps)
+
+    def _detect(self, frame: Frame) -> Detections:
+        """The detector's answer, or the last one where the source says that the picture is the same."""
+        if self._seen is None or self._seen[0] is not frame.pixels:
+            self._seen = (frame.pixels, self._detector.detect(frame))
+        return self._seen[1]
 
     def change(self, change: Change) -> None:
         """Take new settings before the next frame; callable from any thread."""

@@ -24,7 +24,9 @@ class X11Pointer:
                 f"expected an X display to move the mouse on, found none ({error}); set DISPLAY"
             ) from error
         if not self._display.query_extension("XTEST"):
-            raise UserError("expected an X server with the XTEST extension, found none; start it with +extension XTEST")
+            raise UserError(
+                "expected an X server with the XTEST extension, found none; start it with +extension XTEST"
+            )
 
     def move(self, dx_counts: int, dy_counts: int) -> tuple[int, int]:
         """Send one summed motion: games may drop a second identical one within the same millisecond."""

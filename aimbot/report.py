@@ -38,7 +38,9 @@ class AnnotatedVideo:
             code = cv2.VideoWriter.fourcc(*"mp4v")
             self._writer = cv2.VideoWriter(str(self._path), code, self._fps, frame.size_wh)
             if not self._writer.isOpened():
-                raise UserError(f"expected to write a video to {self._path}, OpenCV cannot; choose another --out")
+                raise UserError(
+                    f"expected to write a video to {self._path}, OpenCV cannot; choose another --out"
+                )
         self._writer.write(draw_row(frame.pixels, row, self._names))
 
 
@@ -71,9 +73,7 @@ def plot_latency(rows: Iterable[Mapping[str, Any]], path: Path, budget_ms: float
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise UserError(
-            "the plot needs matplotlib: pip install 'local-aim-assistant[plots]'"
-        ) from error
+        raise UserError("the plot needs matplotlib: pip install 'local-aim-assistant[plots]'") from error
     rows = list(rows)
     seconds = (np.array([row["captured_ns"] for row in rows]) - rows[0]["captured_ns"]) / 1e9
     stages = ["wait", "detect", "select", "steer", "move"]
@@ -90,6 +90,8 @@ def plot_latency(rows: Iterable[Mapping[str, Any]], path: Path, budget_ms: float
     for point in (50, 95, 99):
         value = float(np.percentile(ages, point))
         right.axvline(value, color="black", linewidth=1, linestyle=":")
-        right.text(value, right.get_ylim()[1] * (0.6 + 0.1 * (point == 95)), f" p{point} {value:.1f}", fontsize=8)
+        right.text(
+            value, right.get_ylim()[1] * (0.6 + 0.1 * (point == 95)), f" p{point} {value:.1f}", fontsize=8
+        )
     right.set(xlabel="age at the move (ms)", ylabel="frames", title=f"{len(rows)} frames")
     figure.savefig(path, dpi=110)

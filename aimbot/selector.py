@@ -81,9 +81,7 @@ class Selector:
             gate = half[0] + view.deg_to_yaw_counts(self.tracker.settings.gate_deg)
             bearing = (x + shown[0], y + shown[1])
             box = (left, top, right, bottom)
-            observations.append(
-                Observation(class_id, confidence, box, aim, bearing, centre, half, gate)
-            )
+            observations.append(Observation(class_id, confidence, box, aim, bearing, centre, half, gate))
         return observations
 
     def _choose(

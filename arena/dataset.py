@@ -22,9 +22,16 @@ from arena.labels import Box, find_monsters
 from arena.views import choose_viewpoint, read_walls
 
 SCENARIOS = ("defend_the_center", "defend_the_line", "deadly_corridor")
-VALIDATION_MAPS = ("freedoom2/MAP18", "freedoom2/MAP19", "freedoom2/MAP20", "freedoom1/E2M7", "freedoom1/E2M9")
+VALIDATION_MAPS = (
+    "freedoom2/MAP18",
+    "freedoom2/MAP19",
+    "freedoom2/MAP20",
+    "freedoom1/E2M7",
+    "freedoom1/E2M9",
+)
 RESERVED_MAPS = tuple(
-    [f"freedoom2/MAP{n}" for n in range(21, 33)] + [f"freedoom1/E{e}M{m}" for e in (3, 4) for m in range(1, 10)]
+    [f"freedoom2/MAP{n}" for n in range(21, 33)]
+    + [f"freedoom1/E{e}M{m}" for e in (3, 4) for m in range(1, 10)]
 )
 TRAIN_MAPS = tuple(
     name
@@ -39,8 +46,26 @@ FRAMES_PER_JOB = 120
 EMPTY_SHARE = 0.08
 SCENES_PER_MAP_START = 25
 MONSTERS = frozenset(
-    "Zombieman ShotgunGuy ChaingunGuy DoomImp Demon Spectre LostSoul Cacodemon HellKnight BaronOfHell "
-    "Arachnotron PainElemental Revenant Fatso Archvile WolfensteinSS Cyberdemon SpiderMastermind".split()
+    [
+        "Zombieman",
+        "ShotgunGuy",
+        "ChaingunGuy",
+        "DoomImp",
+        "Demon",
+        "Spectre",
+        "LostSoul",
+        "Cacodemon",
+        "HellKnight",
+        "BaronOfHell",
+        "Arachnotron",
+        "PainElemental",
+        "Revenant",
+        "Fatso",
+        "Archvile",
+        "WolfensteinSS",
+        "Cyberdemon",
+        "SpiderMastermind",
+    ]
 )
 
 
@@ -186,7 +211,9 @@ def map_scenes(game: vzd.DoomGame, rng: np.random.Generator) -> Iterator[Any]:
             game.make_action([turn, 0, 0], 1)
             for _ in range(int(rng.integers(1, 5))):
                 fire = rng.random() < 0.25
-                game.make_action([rng.normal(0, 4), int(rng.random() < 0.5), int(fire)], int(rng.integers(2, 9)))
+                game.make_action(
+                    [rng.normal(0, 4), int(rng.random() < 0.5), int(fire)], int(rng.integers(2, 9))
+                )
                 state = game.get_state()
                 if state is None:
                     break

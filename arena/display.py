@@ -47,7 +47,9 @@ def start_xvfb(size_wh: tuple[int, int]) -> Iterator[str]:
         with os.fdopen(read_fd) as stream:
             number = stream.readline().strip()
         if not number:
-            raise UserError(f"expected Xvfb to start, it exited with {server.wait()}; try: {' '.join(command)}")
+            raise UserError(
+                f"expected Xvfb to start, it exited with {server.wait()}; try: {' '.join(command)}"
+            )
         yield f":{number}"
     finally:
         server.terminate()

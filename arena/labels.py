@@ -11,7 +11,9 @@ MIN_SIDE_PX = 5
 """At 640×480: a label with fewer visible pixels, or a thinner box, is nothing that a person could see."""
 
 
-def find_monsters(state: Any, min_visible_px: int = MIN_VISIBLE_PX, min_side_px: int = MIN_SIDE_PX) -> list[Box]:
+def find_monsters(
+    state: Any, min_visible_px: int = MIN_VISIBLE_PX, min_side_px: int = MIN_SIDE_PX
+) -> list[Box]:
     """Left, top, right, bottom in pixels for each living monster in a game state.
 
     A label's own box respects walls and no other sprites, so each box is taken from the pixels of

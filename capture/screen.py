@@ -41,7 +41,8 @@ class ScreenSource:
         self._check_settings()
         self._due_ns = self._followed_ns = clock()
         self._next_id = 0
-        self._last_region: Region | None = None
+        self._last: Frame | None = None
+        self._repeat_ns = round(settings.repeat_s * 1e9)
         self._last_raw = bytearray()
 
     def grab(self) -> Frame | None:
@@ -89,14 +90,18 @@ class ScreenSource:
             return None
         captured_ns = self._clock()
         raw = self._screen.grab(_as_box(region)).raw
-        if region == self._last_region and raw == self._last_raw:  # bytearrays: a memcmp
+        last = self._last
+        if last is not None and region == last.region and raw == self._last_raw:  # bytearrays: a memcmp
             self.unchanged += 1
-            return None
-        self._last_region, self._last_raw = region, raw
-        pixels = np.frombuffer(raw, np.uint8).reshape(region.height_px, region.width_px, 4)
-        frame = Frame(pixels, captured_ns, self._next_id, region)
+            if not self._repeat_ns or captured_ns - last.captured_ns < self._repeat_ns:
+                return None
+            pixels = last.pixels  # the same array: whoever sees it again knows that nothing is new
+        else:
+            self._last_raw = raw
+            pixels = np.frombuffer(raw, np.uint8).reshape(region.height_px, region.width_px, 4)
+        self._last = Frame(pixels, captured_ns, self._next_id, region)
         self._next_id += 1
-        return frame
+        return self._last
 
     def _locate(self) -> Region | None:
         """The part of the screen to look at now, or None while it is all outside."""
@@ -105,7 +110,7 @@ class ScreenSource:
             self._whole = self._followed.region()
             self._followed_ns = now_ns + FOLLOW_PERIOD_NS
         crop = self._settings.crop_px
-        wanted = self._whole.crop_centre(*crop) if crop else self._whole
+        wanted = self._whole if isinstance(crop, str) else self._whole.crop_centre(*crop)
         return wanted.clamp_to(self._bounds)
 
     def _connect(self) -> None:

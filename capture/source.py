@@ -49,10 +49,12 @@ class CaptureSettings(BaseModel):
     """X,Y,W,H in pixels of the whole screen."""
     monitor: int | None = Field(default=None, ge=0)
     """1 is the first, 0 all of them; with neither window nor region the first is taken."""
-    crop_px: tuple[int, int] | None = None
-    """Width and height of a crop around the centre of the above; None takes all of it."""
+    crop_px: tuple[int, int] | Literal["whole", "detector"] = "whole"
+    """Width and height of a crop around the centre of the above; `detector` is the size of its input."""
     max_hz: float = Field(default=240.0, gt=0)
     """The screen is looked at no more often than this."""
+    repeat_s: float = Field(default=0.0, ge=0)
+    """A picture that stays the same is emitted again after this time, with the same pixel array; 0: never."""
     backend: BackendName = "auto"
     """How mss reads the screen; auto is its shared-memory backend, which falls back by itself."""
 
@@ -62,7 +64,9 @@ def open_source(settings: CaptureSettings, clock: Clock) -> LiveSource:
     chosen = [name for name in ("window", "region", "monitor") if getattr(settings, name) is not None]
     if len(chosen) > 1:
         raise UserError(f"expected one of window, region and monitor, got {' and '.join(chosen)}; leave one")
-    if settings.crop_px is not None and min(settings.crop_px) <= 0:
+    if settings.crop_px == "detector":
+        raise UserError("expected a crop in pixels where no detector runs, got detector; set capture.crop_px=[640,480]")
+    if settings.crop_px != "whole" and min(settings.crop_px) <= 0:
         raise UserError(f"expected a crop of at least 1,1 pixels, got {settings.crop_px}")
     from capture.screen import ScreenSource
 

@@ -28,7 +28,10 @@ class Section:
 
     def integer(self, key: str, default: int = 0) -> int:
         """An option as an integer."""
-        return int(self._number(key, default))
+        value = self._number(key, default)
+        if not value.is_integer():  # nan and infinity are none either
+            raise UserError(f"line {self.line}: expected an integer in {key}=, got {self.options[key]!r}")
+        return int(value)
 
     def number(self, key: str, default: float = 0.0) -> float:
         """An option as a float."""
@@ -45,7 +48,7 @@ class Section:
     def _number(self, key: str, default: float) -> float:
         text = self.options.get(key)
         try:
-            return float(text) if text is not None else default
+            return float(text) if text is not None else float(default)
         except ValueError as error:
             raise UserError(f"line {self.line}: expected a number in {key}=, got {text!r}") from error
 
@@ -84,11 +87,15 @@ def parse_cfg(text: str, name: str = "cfg") -> DarknetConfig:
     """Parse a cfg's text; UserError names the line."""
     sections = list(_split_sections(text, name))
     if not sections or sections[0].type not in ("net", "network"):
-        raise UserError(f"expected {name} to begin with [net], got {sections[0].type if sections else 'nothing'}")
+        raise UserError(
+            f"expected {name} to begin with [net], got {sections[0].type if sections else 'nothing'}"
+        )
     net, layers = sections[0], tuple(sections[1:])
     width, height = net.integer("width", 416), net.integer("height", 416)
     if width <= 0 or height <= 0 or width % 32 or height % 32:
-        raise UserError(f"{name} line {net.line}: expected width and height in multiples of 32, got {width}×{height}")
+        raise UserError(
+            f"{name} line {net.line}: expected width and height in multiples of 32, got {width}×{height}"
+        )
     strides = _layer_strides(layers, name)
     heads = tuple(
         _read_head(layer, strides[index], name) for index, layer in enumerate(layers) if layer.type == "yolo"
@@ -124,7 +131,9 @@ def _split_sections(text: str, name: str) -> Iterator[Section]:
                 yield current
             kind = line.strip("[]").strip()
             if kind not in KNOWN:
-                raise UserError(f"{name} line {number}: unknown section [{kind}]; known: {', '.join(sorted(KNOWN))}")
+                raise UserError(
+                    f"{name} line {number}: unknown section [{kind}]; known: {', '.join(sorted(KNOWN))}"
+                )
             current = Section(kind, {}, number)
         elif current is None or "=" not in line:
             raise UserError(f"{name} line {number}: expected [section] or key=value, got {raw!r}")
@@ -140,6 +149,8 @@ def _layer_strides(layers: tuple[Section, ...], name: str) -> list[int]:
     strides: list[int] = []
     for index, layer in enumerate(layers):
         before = strides[-1] if strides else 1
+        if layer.integer("stride", 1) < 1:
+            raise UserError(f"{name} line {layer.line}: expected stride=1 or more, got {layer.integer('stride')}")
         if layer.type in ("convolutional", "maxpool"):
             strides.append(before * layer.integer("stride", 1))
         elif layer.type == "upsample":
@@ -184,7 +195,9 @@ def load_weights(model: Any, config: DarknetConfig, path: Path) -> None:
     values = np.frombuffer(raw, "<f4", offset=header, count=(len(raw) - header) // 4)
     wanted = sum(int(np.prod(shape)) for shape in _value_shapes(model, config))
     if wanted != len(values):
-        raise UserError(f"expected {wanted} weights for this cfg, {path} holds {len(values)}; use the cfg it was made with")
+        raise UserError(
+            f"expected {wanted} weights for this cfg, {path} holds {len(values)}; use the cfg it was made with"
+        )
     offset = 0
 
     def take(shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -64,9 +64,7 @@ def _convolve(x: Any, section: Section, index: int) -> Any:
         name=f"conv_{index}",
     )(x)
     if normalize:
-        x = keras.layers.BatchNormalization(
-            epsilon=BN_EPSILON, momentum=BN_MOMENTUM, name=f"bn_{index}"
-        )(x)
+        x = keras.layers.BatchNormalization(epsilon=BN_EPSILON, momentum=BN_MOMENTUM, name=f"bn_{index}")(x)
     return _activate(x, section, index)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 
@@ -41,13 +41,19 @@ class Where:
 def gather_settings(profile: str, overrides: Sequence[str], where: Where | None = None) -> Settings:
     """The profile, the overrides, and the command line's choice of screen in place of the profile's."""
     settings = load_settings(profile, overrides)
-    named = {
-        key: value
-        for key, value in (("window", where.window), ("region", where.region), ("monitor", where.monitor))
-        if value is not None
-    } if where else {}
+    named = (
+        {
+            key: value
+            for key, value in (("window", where.window), ("region", where.region), ("monitor", where.monitor))
+            if value is not None
+        }
+        if where
+        else {}
+    )
     if len(named) > 1:
-        raise UserError(f"expected one of --window, --region and --monitor, got {' and '.join(named)}; leave one")
+        raise UserError(
+            f"expected one of --window, --region and --monitor, got {' and '.join(named)}; leave one"
+        )
     if not named:
         return settings
     empty: dict[str, Any] = {"window": None, "region": None, "monitor": None}
@@ -55,7 +61,7 @@ def gather_settings(profile: str, overrides: Sequence[str], where: Where | None 
     return settings.model_copy(update={"capture": capture})
 
 
-def crop_to(settings: Settings, size_wh: tuple[int, int]) -> Settings:
+def crop_to(settings: Settings, size_wh: tuple[int, int] | Literal["whole"]) -> Settings:
     """The settings with `crop_px = "detector"` replaced by the detector's size."""
     if settings.capture.crop_px != "detector":
         return settings

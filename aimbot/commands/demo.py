@@ -67,7 +67,14 @@ def play(settings: Settings, seconds: float, seed: int, record: Path | None) -> 
         live = stack.enter_context(Live(console=stderr, refresh_per_second=4, transient=True))
         hotkeys = settings.hotkeys.model_copy(update={"arm": "always"})
         plan = RunPlan(
-            settings, source, detector, pointer, Person(hotkeys), watch, seconds + 30, record,
+            settings,
+            source,
+            detector,
+            pointer,
+            Person(hotkeys),
+            watch,
+            seconds + 30,
+            record,
             header={"scenario": SCENARIO, "seed": seed},
             report=lambda line: live.update(Text(line)),
             finished=lambda: game.over,

@@ -19,8 +19,12 @@ def diagnose() -> dict[str, Any]:
     checks = [
         _check("python", (3, 11) <= sys.version_info[:2] <= (3, 13), version, "use Python 3.11 to 3.13"),
         _check("display", bool(display), display or "none", "set DISPLAY, or run under xvfb-run"),
-        _check("xvfb", shutil.which("Xvfb") is not None, shutil.which("Xvfb") or "none", "apt-get install xvfb"),
-        _check("anti-cheat", protection is None, protection or "none", "close it: protected games are refused"),
+        _check(
+            "xvfb", shutil.which("Xvfb") is not None, shutil.which("Xvfb") or "none", "apt-get install xvfb"
+        ),
+        _check(
+            "anti-cheat", protection is None, protection or "none", "close it: protected games are refused"
+        ),
         _check("models", bool(model_names()), ", ".join(model_names()) or "none", "reinstall the package"),
     ]
     for package, extra in (("vizdoom", "demo"), ("faster_coco_eval", "evaluate"), ("matplotlib", "plots")):

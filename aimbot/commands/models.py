@@ -12,12 +12,20 @@ def make_frames(out: Path, split: str, frames: int, seed: int) -> dict[str, Any]
     try:
         from arena.dataset import make_dataset
     except ImportError as error:
-        raise UserError("dataset needs the package vizdoom: pip install 'local-aim-assistant[arena]'") from error
+        raise UserError(
+            "dataset needs the package vizdoom: pip install 'local-aim-assistant[arena]'"
+        ) from error
     return {"out": str(out), **make_dataset(out, split, frames, seed)}
 
 
 def train(
-    data: list[Path], cfg: Path, out: Path, minutes: float, batch: int, peak_rate: float, seed: int,
+    data: list[Path],
+    cfg: Path,
+    out: Path,
+    minutes: float,
+    batch: int,
+    peak_rate: float,
+    seed: int,
     init: Path | None,
 ) -> dict[str, Any]:
     """Train on Keras's JAX backend; returns what was done."""
@@ -32,3 +40,46 @@ def train(
     from detection.training.train import train as run_train
 
     return {"out": str(out), **run_train(data, cfg, out, minutes, batch, peak_rate, seed, init)}
+
+
+def convert_to_onnx(cfg: Path, weights: Path | None, names: Path | None, out: Path) -> dict[str, Any]:
+    """Darknet to the deploy ONNX."""
+    from converters.onnx import convert_onnx
+    from detection.darknet import read_cfg
+
+    classes = read_cfg(cfg).heads[0].classes
+    if names is not None:
+        class_names = names.read_text(encoding="utf-8").split("\n") if names.is_file() else []
+        class_names = [name.strip() for name in class_names if name.strip()]
+        if len(class_names) != classes:
+            raise UserError(f"expected {classes} class names in {names}, got {len(class_names)}")
+    else:
+        class_names = [f"class_{index}" for index in range(classes)]
+    return {"out": str(convert_onnx(cfg, weights, class_names, out))}
+
+
+def convert_to_int8(
+    model: str,
+    calibration: Path,
+    validation: Path | None,
+    method: Any,
+    max_drop: float,
+    force: bool,
+    out: Path,
+) -> dict[str, Any]:
+    """FP32 ONNX to INT8, gated on validation frames; UserError if the gate refuses it."""
+    from capture.clock import monotonic_ns
+    from capture.replay import open_replay
+    from converters.int8 import Validation, convert_int8
+    from detection.detector import find_model
+
+    source = open_replay(calibration, paced=False, clock=monotonic_ns)
+    frames = iter(source.grab, None)
+    checked = Validation(validation.parent / "images", validation) if validation else None
+    result = convert_int8(find_model(model), frames, out, checked, method, max_drop, force)
+    if not result["written"]:
+        raise UserError(
+            f"expected a drop of at most {max_drop} points of mAP50, got {result['drop']:.2f}; nothing was "
+            "written: try another --method or more frames, or --force"
+        )
+    return {"out": str(out), **result}

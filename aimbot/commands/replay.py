@@ -44,7 +44,9 @@ def replay(
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
         drawn = stack.enter_context(
-            AnnotatedVideo(out / "annotated.mp4", 35.0, detector.class_names) if video and out else nullcontext()
+            AnnotatedVideo(out / "annotated.mp4", 35.0, detector.class_names)
+            if video and out
+            else nullcontext()
         )
 
         def observe(step: Step) -> None:
@@ -57,9 +59,7 @@ def replay(
     return result
 
 
-def detect(
-    source: Path, settings: Settings, out: Path | None, predictions: Path | None
-) -> dict[str, Any]:
+def detect(source: Path, settings: Settings, out: Path | None, predictions: Path | None) -> dict[str, Any]:
     """Find boxes in every frame of a recording, an image folder or an image."""
     from detection.annotate import detect_frames
 
@@ -89,9 +89,7 @@ def detect(
     return {"frames": counted, "detections": len(rows), "out": str(out) if out else None}
 
 
-def evaluate(
-    images: Path, annotations: Path, settings: Settings, predictions: Path | None
-) -> dict[str, Any]:
+def evaluate(images: Path, annotations: Path, settings: Settings, predictions: Path | None) -> dict[str, Any]:
     """COCO figures of the detector on labelled images."""
     from detection.training.evaluate import evaluate as evaluate_detector
     from detection.training.evaluate import settings_for_evaluation

@@ -66,9 +66,13 @@ def run(
         return run_assistant(plan)
 
 
-def record(where: Where, profile: str, overrides: list[str], out: Path, seconds: float | None) -> dict[str, Any]:
+def record(
+    where: Where, profile: str, overrides: list[str], out: Path, seconds: float | None
+) -> dict[str, Any]:
     """Record what a window or region shows until the time is over, its window closes, or Ctrl-C."""
     settings = gather_settings(profile, overrides, where)
+    if settings.capture.crop_px == "detector":
+        settings = crop_to(settings, "whole")
     with ExitStack() as stack:
         source, _watch = open_live(settings, stack)
         grabber = Grabber(source, monotonic_ns)

@@ -45,7 +45,9 @@ def augment_batch(
     shift_x = left + ((right - left) - width * scale_x) * draw.uniform((batch, 4))
     shift_y = top + ((bottom - top) - height * scale_y) * draw.uniform((batch, 4))
 
-    image = _sample(frames, picks, (centre_x, centre_y), (scale_x, scale_y), (shift_x, shift_y), flip, size_wh)
+    image = _sample(
+        frames, picks, (centre_x, centre_y), (scale_x, scale_y), (shift_x, shift_y), flip, size_wh
+    )
     moved = _move_boxes(ops.take(boxes, picks, axis=0), (scale_x, scale_y), (shift_x, shift_y), flip, width)
     kept = _clip_boxes(moved, left, top, right, bottom)
     return _jitter_colour(image, draw), ops.reshape(kept, (batch, -1, 5))

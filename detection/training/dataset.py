@@ -33,7 +33,9 @@ def read_coco(folder: Path, size_wh: tuple[int, int], threads: int = 8) -> Label
     """
     path = folder / "annotations.json"
     if not path.is_file():
-        raise UserError(f"expected COCO annotations at {path}; make them: python -m arena.dataset --out {folder}")
+        raise UserError(
+            f"expected COCO annotations at {path}; make them: python -m arena.dataset --out {folder}"
+        )
     coco = json.loads(path.read_text())
     class_ids = {category["id"]: index for index, category in enumerate(coco["categories"])}
     by_image: dict[int, list[list[float]]] = {}
@@ -63,7 +65,9 @@ def read_coco(folder: Path, size_wh: tuple[int, int], threads: int = 8) -> Label
     return LabelledFrames(pixels, boxes)
 
 
-def cluster_anchors(boxes: NDArray[np.float32], count: int, rounds: int = 50, seed: int = 0) -> NDArray[np.float64]:
+def cluster_anchors(
+    boxes: NDArray[np.float32], count: int, rounds: int = 50, seed: int = 0
+) -> NDArray[np.float64]:
     """k-means over box sizes with 1 − IoU as distance (YOLO9000, Redmon and Farhadi, 2017).
 
     boxes: (…, 5) as in LabelledFrames. Returns (count, 2) width and height in pixels, smallest area first.
@@ -80,6 +84,9 @@ def cluster_anchors(boxes: NDArray[np.float32], count: int, rounds: int = 50, se
         union = sizes.prod(axis=1)[:, None] + centres.prod(axis=1) - overlap
         nearest = (overlap / union).argmax(axis=1)
         centres = np.array(
-            [np.median(sizes[nearest == k], axis=0) if (nearest == k).any() else centres[k] for k in range(count)]
+            [
+                np.median(sizes[nearest == k], axis=0) if (nearest == k).any() else centres[k]
+                for k in range(count)
+            ]
         )
     return centres[np.argsort(centres.prod(axis=1))]

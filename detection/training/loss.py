@@ -90,9 +90,7 @@ def _head_loss(raw: Any, layer: YoloHead, boxes: Any, positive: Any, real: Any) 
 
     cells = height * width * anchors
     offset = ops.arange(batch, dtype="int32")[:, None] * cells
-    hits = ops.scatter(
-        ops.reshape(flat + offset, (-1, 1)), ops.reshape(mask, (-1,)), shape=(batch * cells,)
-    )
+    hits = ops.scatter(ops.reshape(flat + offset, (-1, 1)), ops.reshape(mask, (-1,)), shape=(batch * cells,))
     object_truth = ops.reshape(ops.cast(hits > 0, "float32"), (batch, cells))
     overlap, union = _overlap(
         ops.reshape(ops.stop_gradient(predicted), (batch, cells, 1, 4)), boxes[:, None, :, :4]

@@ -71,10 +71,14 @@ class Trainer:
         def step(state: Any, pixels: Any, labels: Any, picks: Any, key: Any, knobs: Any) -> Any:
             trainable, fixed, moments, average = state
             images, boxes = augment_batch(pixels, labels, picks, knobs[1], key, size_wh)
-            (loss, fixed), gradients = jax.value_and_grad(loss_of, has_aux=True)(trainable, fixed, images, boxes)
+            (loss, fixed), gradients = jax.value_and_grad(loss_of, has_aux=True)(
+                trainable, fixed, images, boxes
+            )
             moments = [knobs[0] if i == rate_index else v for i, v in enumerate(moments)]
             trainable, moments = optimizer.stateless_apply(moments, gradients, trainable)
-            average = jax.tree.map(lambda a, b: a * knobs[2] + b * (1 - knobs[2]), average, (trainable, fixed))
+            average = jax.tree.map(
+                lambda a, b: a * knobs[2] + b * (1 - knobs[2]), average, (trainable, fixed)
+            )
             return (trainable, fixed, moments, average), loss
 
         self._step = jax.jit(step, donate_argnums=0)
@@ -101,7 +105,9 @@ class Trainer:
     def sample_batch(self) -> tuple[Any, Any]:
         """An augmented batch to look at: float32 RGB images and boxes, as numpy."""
         key = np.array([self._rng.integers(1 << 31), 0], np.uint32)
-        images, boxes = self._augment(self._pixels, self._labels, self._picks(), np.float32(MOSAIC_SHARE), key)
+        images, boxes = self._augment(
+            self._pixels, self._labels, self._picks(), np.float32(MOSAIC_SHARE), key
+        )
         return np.asarray(images), np.asarray(boxes)
 
     def save(self, path: Path) -> None:
@@ -139,14 +145,22 @@ def _bias_objectness(model: Any, config: DarknetConfig) -> None:
 
 
 def train(
-    data: list[Path], cfg: Path, out: Path, minutes: float, batch: int, peak_rate: float, seed: int,
+    data: list[Path],
+    cfg: Path,
+    out: Path,
+    minutes: float,
+    batch: int,
+    peak_rate: float,
+    seed: int,
     init: Path | None = None,
 ) -> dict[str, Any]:
     """Train for `minutes`; writes `out` (Darknet weights) and `out`.csv; returns what was done."""
     config = read_cfg(cfg)
     size_wh = (config.width_px, config.height_px)
     parts = [read_coco(folder, size_wh, threads=os.cpu_count() or 2) for folder in data]
-    frames = LabelledFrames(np.concatenate([p.pixels for p in parts]), np.concatenate([p.boxes for p in parts]))
+    frames = LabelledFrames(
+        np.concatenate([p.pixels for p in parts]), np.concatenate([p.boxes for p in parts])
+    )
     anchors = np.round(cluster_anchors(frames.boxes, 6), 1).tolist()
     print(f"{len(frames.pixels)} frames; anchors that would fit them: {anchors}", flush=True)
     trainer = Trainer(config, frames, batch, seed, init)
@@ -165,7 +179,9 @@ def train(
             if len(losses) == 50:
                 mean = float(np.mean([float(v) for v in losses]))  # waits for the device
                 losses = []
-                log.writerow([trainer.steps, round(elapsed, 1), round(mean, 4), learning_rate(progress, peak_rate)])
+                log.writerow(
+                    [trainer.steps, round(elapsed, 1), round(mean, 4), learning_rate(progress, peak_rate)]
+                )
                 if trainer.steps % 1000 < 50:
                     print(f"{elapsed:6.0f} s  step {trainer.steps}  loss {mean:.3f}", flush=True)
                 if time.monotonic() - saved > SAVE_EVERY_S:

@@ -1,0 +1,55 @@
+"""`benchmark`: figures from benchmarks/, as JSON or a table."""
+
+import importlib.util
+import os
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from aimbot.commands.common import gather_settings, print_json
+from aimbot.pointer import Pointer, open_pointer
+from capture.clock import monotonic_ns
+from capture.frame import Frame
+from capture.replay import open_replay
+from detection.detector import BackendName
+
+FRAMES = 200
+
+
+def measure_loop(source: Path | None, profile: str, overrides: list[str], as_json: bool) -> None:
+    """Loop efficiency, with the real pointer where there is a display to move it on."""
+    from benchmarks import loop
+
+    pointer: Pointer | None = open_pointer() if os.environ.get("DISPLAY") else None
+    result = loop.run(gather_settings(profile, overrides), read_frames(source), pointer)
+    show(result, loop.print_table, as_json)
+
+
+def measure_detector(models: list[str], source: Path | None, rounds: int, as_json: bool) -> None:
+    """Latency of each model on each installed back end."""
+    from benchmarks import detector
+
+    backends: list[BackendName] = ["openvino"]
+    if importlib.util.find_spec("onnxruntime") is not None:
+        backends.append("onnx")
+    result = detector.run(models, backends, read_frames(source), rounds)
+    show(result, detector.print_table, as_json)
+
+
+def read_frames(source: Path | None) -> list[Frame]:
+    """Up to FRAMES frames of a recording; by default the shipped one."""
+    path = source or Path(str(resources.files("arena").joinpath("recording")))
+    recording = open_replay(path, paced=False, clock=monotonic_ns)
+    frames: list[Frame] = []
+    while len(frames) < FRAMES and (frame := recording.grab()) is not None:
+        frames.append(frame)
+    recording.close()
+    return frames
+
+
+def show(result: dict[str, Any], print_table: Any, as_json: bool) -> None:
+    """JSON on stdout, or the table."""
+    if as_json:
+        print_json(result)
+    else:
+        print_table(result)

@@ -1,0 +1,120 @@
+"""Loop efficiency: the whole loop's speed over that of `detect` alone, on the same frames, in turns."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from aimbot.aimer import Aimer
+from aimbot.config import Settings
+from aimbot.loop import AimLoop
+from aimbot.pointer import NullPointer, Pointer
+from aimbot.safety import Gates, SafetyEnvelope
+from aimbot.telemetry import Stamps, Telemetry, percentiles
+from capture.clock import monotonic_ns, sleep_s
+from capture.frame import Frame
+from capture.grabber import Grabber
+from detection.detector import Detector, open_detector
+
+ROUNDS = 6
+FRAMES_A_ROUND = 120
+
+
+class Feed:
+    """Recorded frames as a live source: each grab copies the pixels, as a screen's does, and is stamped."""
+
+    def __init__(self, frames: Sequence[Frame], max_hz: float) -> None:
+        self._frames, self._period_s = frames, 1 / max_hz
+        self._closed = threading.Event()
+        self._next_id = 0
+
+    def grab(self) -> Frame | None:
+        """The next frame, at the pace at which a screen is polled."""
+        sleep_s(self._period_s)
+        if self._closed.is_set():
+            return None
+        shown = self._frames[self._next_id % len(self._frames)]
+        frame = Frame(shown.pixels.copy(), monotonic_ns(), self._next_id, shown.region)
+        self._next_id += 1
+        return frame
+
+    def close(self) -> None:
+        """End the feed."""
+        self._closed.set()
+
+
+def run(settings: Settings, frames: Sequence[Frame], pointer: Pointer | None = None) -> dict[str, Any]:
+    """The JSON object of `benchmark loop`; medians over alternating rounds.
+
+    overhead_ms: per frame, the time of the loop's thread outside the network.
+    """
+    detector = open_detector(settings.detector)
+    for frame in frames[:20]:
+        detector.detect(frame)
+    alone, whole, overheads = [], [], []
+    for _ in range(ROUNDS):
+        alone.append(time_detector(detector, frames))
+        fps, overhead = time_loop(detector, settings, frames, pointer or NullPointer())
+        whole.append(fps)
+        overheads += overhead
+    detector.close()
+    ratios = np.array(whole) / np.array(alone)
+    return {
+        "model": settings.detector.model,
+        "frames": ROUNDS * FRAMES_A_ROUND,
+        "detect_fps": round(float(np.median(alone)), 2),
+        "loop_fps": round(float(np.median(whole)), 2),
+        "loop_efficiency": round(float(np.median(ratios)), 4),
+        "overhead_ms": percentiles(overheads, (50, 99)),
+        "rounds": [
+            {"detect_fps": round(a, 2), "loop_fps": round(b, 2)} for a, b in zip(alone, whole, strict=True)
+        ],
+    }
+
+
+def time_detector(detector: Detector, frames: Sequence[Frame]) -> float:
+    """Frames a second of `detect` alone."""
+    started_ns = monotonic_ns()
+    for index in range(FRAMES_A_ROUND):
+        detector.detect(frames[index % len(frames)])
+    return FRAMES_A_ROUND * 1e9 / (monotonic_ns() - started_ns)
+
+
+def time_loop(
+    detector: Detector, settings: Settings, frames: Sequence[Frame], pointer: Pointer
+) -> tuple[float, list[float]]:
+    """Frames a second of capture thread, loop and pointer, and each frame's time outside `detect`, in ms."""
+    telemetry = Telemetry()
+    envelope = SafetyEnvelope(
+        pointer, settings.safety, settings.loop.budget_ms, monotonic_ns, lambda: Gates(True, True)
+    )
+    loop = AimLoop(detector, Aimer(settings.aim, detector.class_names), envelope, telemetry, monotonic_ns)
+    grabber = Grabber(Feed(frames, settings.capture.max_hz), monotonic_ns)
+    stamps: list[Stamps] = []
+    try:
+        started_ns = monotonic_ns()
+        loop.run(grabber, lambda: len(stamps) >= FRAMES_A_ROUND, lambda step: stamps.append(step.stamps))
+        elapsed_ns = monotonic_ns() - started_ns
+    finally:
+        grabber.close()
+    return len(stamps) * 1e9 / elapsed_ns, list(_overheads_ms(stamps))
+
+
+def _overheads_ms(stamps: Sequence[Stamps]) -> Iterator[float]:
+    """From one frame's end to the next one's, less the time in the network."""
+    for before, after in zip(stamps, stamps[1:], strict=False):
+        yield (after.moved_ns - before.moved_ns - (after.detected_ns - after.taken_ns)) / 1e6
+
+
+def print_table(result: dict[str, Any], console: Console | None = None) -> None:
+    """For people."""
+    table = Table("figure", "value", title="loop")
+    for name in ("model", "detect_fps", "loop_fps", "loop_efficiency"):
+        table.add_row(name, str(result[name]))
+    table.add_row(
+        "overhead p50 / p99, ms", f"{result['overhead_ms']['p50']} / {result['overhead_ms']['p99']}"
+    )
+    (console or Console()).print(table)
