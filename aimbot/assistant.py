@@ -173,6 +173,7 @@ class Housekeeper:
         person = self._plan.person
         state = "armed" if person.armed else "panic" if person.panicked else "idle"
         return (
-            f"{recent['fps']:5.1f} FPS  detect {recent['detect_ms']:5.1f} ms  age {recent['age_ms']:5.1f} ms  "
+            f"{recent['fps']:5.1f} FPS  detect {recent['detect_ms']:5.1f} ms  "
+            f"age {recent['age_ms']:5.1f} ms  "
             f"frames {counts['frames']}  late {counts['late']}  moves {counts['moves']}  {state}"
         )

@@ -126,5 +126,9 @@ class HotkeyListener:
         """Stop listening and join the threads."""
         for listener in self._listeners:
             listener.stop()
+            # On X11 pynput queues the request that ends its thread, and sends it with the next event only.
+            connection = getattr(listener, "_display_record", None)
+            if connection is not None:
+                connection.flush()
         for listener in self._listeners:
             listener.join(timeout=2)

@@ -5,6 +5,7 @@ from typing import Any
 
 from aimbot.aimer import Aimer, AimSettings
 from aimbot.loop import AimLoop, Step
+from aimbot.pointer import NullPointer
 from aimbot.rows import decode_detections, decode_gates, encode_command, encode_detections, encode_target
 from aimbot.safety import Gates, SafetyEnvelope, SafetySettings
 from aimbot.telemetry import Telemetry
@@ -36,24 +37,22 @@ class RecordedDetector:
         """Nothing to give back."""
 
 
-class RecordedPointer:
-    """Applies what was applied in the recording: its pictures show those counts and no others."""
+class RecordedAimer(Aimer):
+    """Enters what was applied in the recording: its pictures show those counts and no others."""
 
-    def __init__(self) -> None:
-        self.applied: tuple[int, int] | None = None
+    recorded: tuple[int, int] | None = None
+
+    def applied(self, sent_ns: int, dx_counts: int, dy_counts: int) -> None:
+        """The recorded counts, or those given where nothing is recorded."""
+        super().applied(sent_ns, *(self.recorded or (dx_counts, dy_counts)))
+
+
+class AcceptingPointer(NullPointer):
+    """Moves nothing, and takes every move for applied."""
 
     def move(self, dx_counts: int, dy_counts: int) -> tuple[int, int]:
-        """The recorded counts, or those asked for where nothing is recorded."""
-        return self.applied if self.applied is not None else (dx_counts, dy_counts)
-
-    def press(self) -> None:
-        """Does nothing."""
-
-    def release(self) -> None:
-        """Does nothing."""
-
-    def close(self) -> None:
-        """Does nothing."""
+        """The counts that were asked for."""
+        return dx_counts, dy_counts
 
 
 class Replayer:
@@ -64,11 +63,10 @@ class Replayer:
     ) -> None:
         self._decided_ns = self._sent_ns = 0
         self._gates = Gates(armed=True, focused=True)
-        self._pointer = RecordedPointer()
         self.telemetry = Telemetry()
-        self._aimer = Aimer(aim, detector.class_names)
+        self._aimer = RecordedAimer(aim, detector.class_names)
         self.envelope = SafetyEnvelope(
-            self._pointer, safety, budget_ms, lambda: self._sent_ns, lambda: self._gates
+            AcceptingPointer(), safety, budget_ms, lambda: self._sent_ns, lambda: self._gates
         )
         self._detector = detector
         self._loop = AimLoop(self, self._aimer, self.envelope, self.telemetry, lambda: self._decided_ns)
@@ -92,10 +90,10 @@ class Replayer:
             self._decided_ns, self._sent_ns = row["decided_ns"], row["sent_ns"]
             self._gates = decode_gates(row["gates"])
             applied = row["applied"]
-            self._pointer.applied = (applied["dx_counts"], applied["dy_counts"])
+            self._aimer.recorded = (applied["dx_counts"], applied["dy_counts"])
         else:
             self._decided_ns = self._sent_ns = frame.captured_ns
-            self._pointer.applied = None
+            self._aimer.recorded = None
         return self._loop.step(frame)
 
 

@@ -14,9 +14,9 @@ class GameProcess:
     """Starts `python -m arena.doom` on the present DISPLAY and follows its events."""
 
     def __init__(self, scenario: str, seconds: float, seed: int) -> None:
+        options = ["--scenario", scenario, "--seconds", str(seconds), "--seed", str(seed)]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "arena.doom", "--scenario", scenario]
-            + ["--seconds", str(seconds), "--seed", str(seed)],
+            [sys.executable, "-m", "arena.doom", *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

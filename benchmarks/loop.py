@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -105,7 +106,7 @@ def time_loop(
 
 def _overheads_ms(stamps: Sequence[Stamps]) -> Iterator[float]:
     """From one frame's end to the next one's, less the time in the network."""
-    for before, after in zip(stamps, stamps[1:], strict=False):
+    for before, after in pairwise(stamps):
         yield (after.moved_ns - before.moved_ns - (after.detected_ns - after.taken_ns)) / 1e6
 
 

@@ -65,7 +65,9 @@ def open_source(settings: CaptureSettings, clock: Clock) -> LiveSource:
     if len(chosen) > 1:
         raise UserError(f"expected one of window, region and monitor, got {' and '.join(chosen)}; leave one")
     if settings.crop_px == "detector":
-        raise UserError("expected a crop in pixels where no detector runs, got detector; set capture.crop_px=[640,480]")
+        raise UserError(
+            "expected a crop in pixels where no detector runs, got detector; set capture.crop_px=[640,480]"
+        )
     if settings.crop_px != "whole" and min(settings.crop_px) <= 0:
         raise UserError(f"expected a crop of at least 1,1 pixels, got {settings.crop_px}")
     from capture.screen import ScreenSource

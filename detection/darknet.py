@@ -196,7 +196,7 @@ def load_weights(model: Any, config: DarknetConfig, path: Path) -> None:
     wanted = sum(int(np.prod(shape)) for shape in _value_shapes(model, config))
     if wanted != len(values):
         raise UserError(
-            f"expected {wanted} weights for this cfg, {path} holds {len(values)}; use the cfg it was made with"
+            f"expected {wanted} weights for this cfg, {path} holds {len(values)}; use the cfg they belong to"
         )
     offset = 0
 

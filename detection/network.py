@@ -81,6 +81,8 @@ def _activate(x: Any, section: Section, index: int) -> Any:
 
 def _pool(x: Any, section: Section, index: int) -> Any:
     size, stride = section.integer("size", 2), section.integer("stride", 2)
+    if stride > 1 and size > 2:  # darknet pads both sides alike there, "same" only the lower right
+        raise UserError(f"line {section.line}: expected [maxpool] with size=2 or stride=1, got size={size}")
     return keras.layers.MaxPooling2D(size, stride, "same", name=f"pool_{index}")(x)
 
 
@@ -100,5 +102,6 @@ def _check_head(x: Any, section: Section) -> None:
     wanted = anchors * (5 + section.integer("classes", 20))
     if x.shape[-1] != wanted:
         raise UserError(
-            f"line {section.line}: expected filters={wanted} before [yolo] ({anchors} anchors), got {x.shape[-1]}"
+            f"line {section.line}: expected filters={wanted} before [yolo] ({anchors} anchors), "
+            f"got {x.shape[-1]}"
         )

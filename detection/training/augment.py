@@ -1,4 +1,7 @@
-"""Augmentation inside the compiled step: mosaic, flip, scale, aspect and colour. keras.ops, and JAX's indexing of the frames."""
+"""Augmentation inside the compiled step: mosaic, flip, scale, aspect and colour.
+
+keras.ops, and JAX's indexing of the frames.
+"""
 
 import math
 from typing import Any

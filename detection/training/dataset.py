@@ -18,8 +18,8 @@ MAX_BOXES = 16
 class LabelledFrames:
     """Frames at the network's size, and their boxes.
 
-    pixels: uint8 (N, H, W, 3) BGR. boxes: float32 (N, MAX_BOXES, 5): left, top, right, bottom in pixels of the
-    resized frame, and the class id; unused rows are zero.
+    pixels: uint8 (N, H, W, 3) BGR. boxes: float32 (N, MAX_BOXES, 5): left, top, right, bottom in pixels of
+    the resized frame, and the class id; unused rows are zero.
     """
 
     pixels: NDArray[np.uint8]
@@ -89,4 +89,5 @@ def cluster_anchors(
                 for k in range(count)
             ]
         )
-    return centres[np.argsort(centres.prod(axis=1))]
+    ordered: NDArray[np.float64] = centres[np.argsort(centres.prod(axis=1))]
+    return ordered

@@ -8,13 +8,13 @@ import argparse
 import csv
 import json
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from capture.clock import monotonic_ns
 from capture.errors import UserError
 from detection.darknet import DarknetConfig, load_weights, read_cfg, save_weights
 from detection.training.dataset import LabelledFrames, cluster_anchors, read_coco
@@ -165,7 +165,7 @@ def train(
     print(f"{len(frames.pixels)} frames; anchors that would fit them: {anchors}", flush=True)
     trainer = Trainer(config, frames, batch, seed, init)
     float(trainer.run_step(0.0, peak_rate))  # compiles
-    started = saved = time.monotonic()
+    started_ns = saved_ns = monotonic_ns()
     out.parent.mkdir(parents=True, exist_ok=True)
     with out.with_suffix(".csv").open("w", newline="") as stream:
         log = csv.writer(stream)
@@ -173,7 +173,7 @@ def train(
         progress = 0.0
         losses: list[Any] = []
         while progress < 1.0:
-            elapsed = time.monotonic() - started
+            elapsed = (monotonic_ns() - started_ns) / 1e9
             progress = elapsed / (60 * minutes)
             losses.append(trainer.run_step(progress, peak_rate))
             if len(losses) == 50:
@@ -184,10 +184,10 @@ def train(
                 )
                 if trainer.steps % 1000 < 50:
                     print(f"{elapsed:6.0f} s  step {trainer.steps}  loss {mean:.3f}", flush=True)
-                if time.monotonic() - saved > SAVE_EVERY_S:
+                if monotonic_ns() - saved_ns > SAVE_EVERY_S * 1e9:
                     stream.flush()
                     trainer.save(out)
-                    saved = time.monotonic()
+                    saved_ns = monotonic_ns()
     trainer.save(out)
     return {"frames": len(frames.pixels), "steps": trainer.steps, "batch": batch, "minutes": minutes}
 

@@ -1,0 +1,87 @@
+"""What the person wants, from key presses; and a real key through a real X server."""
+
+import pytest
+
+from aimbot.hotkeys import HotkeyListener, HotkeySettings, Person
+from capture.clock import monotonic_ns, sleep_s
+
+
+def test_hold_is_armed_only_while_the_key_is_down() -> None:
+    person = Person(HotkeySettings(arm="hold", aim="mouse_right"))
+    assert not person.armed
+    person.press("mouse_right")
+    assert person.armed
+    person.release("mouse_right")
+    assert not person.armed
+
+
+def test_toggle_changes_at_each_press_and_not_at_repeats() -> None:
+    person = Person(HotkeySettings(arm="toggle", aim="x"))
+    person.press("x")
+    person.press("x")  # auto-repeat, or a doubled report
+    assert person.armed
+    person.release("x")
+    assert person.armed
+    person.press("x")
+    assert not person.armed
+
+
+def test_always_is_armed_until_paused() -> None:
+    person = Person(HotkeySettings(arm="always"))
+    assert person.armed
+    person.press("f9")
+    person.release("f9")
+    assert not person.armed
+    person.press("f9")
+    assert person.armed
+
+
+def test_panic_calls_back_at_once_and_disarms_for_good() -> None:
+    called: list[bool] = []
+    person = Person(HotkeySettings(arm="always"), on_panic=lambda: called.append(True))
+    person.press("f8")
+    assert called == [True]
+    person.release("f8")
+    person.press("mouse_right")
+    assert not person.armed
+
+
+def test_exit_disarms_and_is_told() -> None:
+    person = Person(HotkeySettings(arm="always"))
+    person.press("f10")
+    assert person.exiting
+    assert not person.armed
+
+
+def wait_until(condition: object, timeout_s: float = 5) -> bool:
+    deadline_ns = monotonic_ns() + round(timeout_s * 1e9)
+    while monotonic_ns() < deadline_ns:
+        if condition():  # type: ignore[operator]
+            return True
+        sleep_s(0.02)
+    return False
+
+
+@pytest.mark.usefixtures("xvfb_display")
+def test_real_keys_and_buttons_are_heard() -> None:
+    from Xlib import XK, X, display
+    from Xlib.ext import xtest
+
+    person = Person(HotkeySettings(arm="hold", aim="mouse_right", panic="f8"))
+    listener = HotkeyListener(person)
+    server = display.Display()
+    try:
+        xtest.fake_input(server, X.ButtonPress, 3)
+        server.sync()
+        assert wait_until(lambda: person.armed)
+        xtest.fake_input(server, X.ButtonRelease, 3)
+        server.sync()
+        assert wait_until(lambda: not person.armed)
+        key = server.keysym_to_keycode(XK.string_to_keysym("F8"))
+        xtest.fake_input(server, X.KeyPress, key)
+        xtest.fake_input(server, X.KeyRelease, key)
+        server.sync()
+        assert wait_until(lambda: person.panicked)
+    finally:
+        server.close()
+        listener.close()
