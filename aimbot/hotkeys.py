@@ -126,9 +126,11 @@ class HotkeyListener:
         """Stop listening and join the threads."""
         for listener in self._listeners:
             listener.stop()
-            # On X11 pynput queues the request that ends its thread, and sends it with the next event only.
-            connection = getattr(listener, "_display_record", None)
-            if connection is not None:
-                connection.flush()
+            # On X11 pynput's own request to end is queued behind the data it waits for; the RECORD protocol
+            # wants it on the other connection.
+            control = getattr(listener, "_display_stop", None)
+            if control is not None:
+                control.record_disable_context(listener._context)
+                control.flush()
         for listener in self._listeners:
             listener.join(timeout=2)

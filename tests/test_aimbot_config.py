@@ -1,0 +1,85 @@
+"""Settings: profiles, overrides, mistakes named in one line, and reload."""
+
+from pathlib import Path
+
+import pytest
+
+from aimbot.config import SettingsFile, load_settings, profile_names, setting_names
+from capture.errors import UserError
+
+
+@pytest.mark.parametrize("profile", profile_names())
+def test_every_shipped_profile_is_valid(profile: str) -> None:
+    load_settings(profile)
+
+
+def test_overrides_come_after_the_profile_and_the_profile_after_the_defaults() -> None:
+    assert load_settings("doom").aim.trigger.enabled
+    assert not load_settings("doom", ["aim.trigger.enabled=false"]).aim.trigger.enabled
+    assert load_settings("doom").hotkeys.panic == load_settings().hotkeys.panic
+
+
+def test_an_override_may_be_a_list_a_number_or_a_bare_word() -> None:
+    settings = load_settings(
+        "default", ['aim.selector.classes=["monster"]', "loop.budget_ms=33", "hotkeys.arm=toggle"]
+    )
+    assert settings.aim.selector.classes == ("monster",)
+    assert settings.loop.budget_ms == 33
+    assert settings.hotkeys.arm == "toggle"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "aim.controller.smothing_s=1",
+            r"unknown setting aim\.controller\.smothing_s; did you mean aim\.controller\.smoothing_s\?",
+        ),
+        (
+            "smoothing_s=1",
+            r"unknown setting smoothing_s; did you mean aim\.(controller|tracker)\.smoothing_s\?",
+        ),
+        ("loop.budget_ms=-1", r"setting loop\.budget_ms: input should be greater than 0, got -1"),
+        ("loop.budget_ms=soon", r"setting loop\.budget_ms: .*got 'soon'"),
+        ("loop.budget_ms", r"expected --set name=value, .*got 'loop\.budget_ms'"),
+        ("hotkeys.arm=sometimes", r"setting hotkeys\.arm: input should be 'hold', 'toggle' or 'always'"),
+    ],
+)
+def test_a_wrong_setting_is_named_in_one_line_with_the_nearest_right_one(override: str, message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        load_settings("default", [override])
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_profile_names_the_nearest() -> None:
+    with pytest.raises(UserError, match=r"got 'dooom'; did you mean doom\?"):
+        load_settings("dooom")
+
+
+def test_a_profile_that_is_no_toml_says_where(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("[loop\n")
+    with pytest.raises(UserError, match=r"expected TOML in .*mine\.toml, got: .*line 1"):
+        load_settings(str(path))
+
+
+def test_a_changed_file_is_read_again_and_an_invalid_edit_is_reported_once(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("[loop]\nbudget_ms = 30\n")
+    watch = SettingsFile(str(path))
+    assert watch.poll() is None
+    path.write_text("[loop]\nbudget_ms = 1234\n")
+    changed = watch.poll()
+    assert changed is not None
+    assert changed.loop.budget_ms == 1234
+    path.write_text("[loop]\nbugdet_ms = 12345\n")
+    with pytest.raises(UserError, match=r"unknown setting loop\.bugdet_ms; did you mean loop\.budget_ms\?"):
+        watch.poll()
+    assert watch.poll() is None
+
+
+def test_every_setting_has_a_name_for_the_command_line() -> None:
+    names = setting_names()
+    assert "aim.controller.smoothing_s" in names
+    assert "capture.window" in names
+    assert len(names) == len(set(names))
