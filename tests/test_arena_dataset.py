@@ -41,7 +41,9 @@ def test_no_map_is_in_two_splits() -> None:
 
 
 @pytest.mark.parametrize(("split", "frames"), [("train", 1000), ("validation", 7), ("reserved", 600)])
-def test_a_plan_asks_for_the_frames_wanted_under_seeds_and_names_of_their_own(split: str, frames: int) -> None:
+def test_a_plan_asks_for_the_frames_wanted_under_seeds_and_names_of_their_own(
+    split: str, frames: int
+) -> None:
     jobs = plan_jobs(split, frames, 5, Path("images"), ".jpg")
     assert sum(job.frames for job in jobs) == frames
     assert len({job.seed for job in jobs}) == len({job.prefix for job in jobs}) == len(jobs)
@@ -90,7 +92,9 @@ def test_the_same_job_makes_the_same_frames_and_boxes(tmp_path: Path, place: str
     assert len(results[0][0]) == 6
 
 
-def test_a_data_set_has_an_image_of_640_by_480_for_every_row_and_says_where_it_is_from(tmp_path: Path) -> None:
+def test_a_data_set_has_an_image_of_640_by_480_for_every_row_and_says_where_it_is_from(
+    tmp_path: Path,
+) -> None:
     manifest = make_dataset(tmp_path / "set", "validation", 10, seed=4, processes=2)
     coco = json.loads((tmp_path / "set" / "annotations.json").read_text())
     files = {path.name for path in (tmp_path / "set" / "images").iterdir()}

@@ -1,4 +1,4 @@
-"""The cfg parser and the .weights format; a stand-in for the Keras model, so that nothing heavy is imported."""
+"""The cfg parser and the .weights format, with a stand-in for the Keras model: nothing heavy is imported."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -87,7 +87,9 @@ def test_a_cfg_becomes_sections_and_heads_without_its_comments(config: DarknetCo
     assert (head.classes, head.scale_x_y, head.stride, head.new_coords) == (1, 1.05, 32, False)
 
 
-@pytest.mark.parametrize(("name", "strides", "classes"), [("doom-tiny", [32, 16], 1), ("yolov4-tiny", [32, 16], 80)])
+@pytest.mark.parametrize(
+    ("name", "strides", "classes"), [("doom-tiny", [32, 16], 1), ("yolov4-tiny", [32, 16], 80)]
+)
 def test_the_shipped_cfgs_have_a_coarse_and_a_fine_head(name: str, strides: list[int], classes: int) -> None:
     config = read_cfg(CONFIGS / f"{name}.cfg")
     assert [head.stride for head in config.heads] == strides

@@ -1,4 +1,4 @@
-"""Training: reading COCO folders, anchors, the loss; augmentation and the whole step where JAX is installed."""
+"""Training: COCO folders, anchors, the loss; augmentation and the whole step where JAX is installed."""
 
 import importlib.util
 import json
@@ -73,7 +73,9 @@ def test_a_folder_without_annotations_or_with_a_lost_image_is_the_users_error(tm
 
 def test_anchors_are_the_centres_of_the_box_sizes_smallest_first() -> None:
     rng = np.random.default_rng(0)
-    sizes = np.repeat([[80.0, 150.0], [10.0, 16.0], [30.0, 48.0]], 200, axis=0) * rng.normal(1, 0.05, (600, 2))
+    sizes = np.repeat([[80.0, 150.0], [10.0, 16.0], [30.0, 48.0]], 200, axis=0) * rng.normal(
+        1, 0.05, (600, 2)
+    )
     boxes = np.zeros((600, 2, 5), np.float32)  # the second row of each image is unused
     boxes[:, 0, 2:4] = sizes
     np.testing.assert_allclose(cluster_anchors(boxes, 3), [[10, 16], [30, 48], [80, 150]], rtol=0.03)
@@ -92,7 +94,9 @@ def silent_heads(batch: int = 1) -> list[NDArray[np.float32]]:
     """Raw heads for a 128 by 96 input that see nothing, and are sure of it."""
     heads = []
     for layer in LAYERS:
-        raw = np.zeros((batch, 96 // layer.stride, 128 // layer.stride, len(layer.anchors_wh_px), 6), np.float32)
+        raw = np.zeros(
+            (batch, 96 // layer.stride, 128 // layer.stride, len(layer.anchors_wh_px), 6), np.float32
+        )
         raw[..., 4] = UNSURE
         heads.append(raw.reshape(*raw.shape[:3], -1))
     return heads
@@ -198,10 +202,20 @@ def test_ciou_is_one_for_equal_boxes_and_falls_with_distance_and_aspect() -> Non
 
 
 def run_on_jax(script: str, folder: Path) -> dict[str, Any]:
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": "jax",
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
     done = subprocess.run(
         [sys.executable, "-c", script, str(folder)],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False,
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
