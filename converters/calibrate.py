@@ -11,7 +11,7 @@ from detection.training.evaluate import Track
 Method = Literal["entropy", "minmax", "percentile"]
 Range = tuple[float, float]
 
-BINS = 4096
+BINS = 2048
 PERCENTILE = 99.99
 LOST_PENALTY = 20.0  # nats for a value with no place in the quantized distribution, where KL is infinite
 
@@ -35,18 +35,17 @@ def collect_ranges(
             lows[index] = min(lows[index], float(values.min()))
             highs[index] = max(highs[index], float(values.max()))
     found: dict[Method, dict[str, Range]] = {"minmax": dict(zip(tensors, _pair(lows, highs), strict=True))}
-    if any(method != "minmax" for method in methods):
-        counts = np.zeros((len(tensors), BINS), np.int64)
-        for image in track(images):
-            for index, values in enumerate(session.run(list(tensors), {"images": image})):
-                counts[index] += _count_bins(values, lows[index], highs[index])
-        spans = [(counts[index], (float(lows[index]), float(highs[index]))) for index in range(len(tensors))]
-        found["percentile"] = {
-            tensor: percentile_range(*span) for tensor, span in zip(tensors, spans, strict=True)
-        }
-        found["entropy"] = {
-            tensor: entropy_range(*span, levels) for tensor, span in zip(tensors, spans, strict=True)
-        }
+    signed = np.zeros((len(tensors), BINS), np.int64)
+    magnitude = np.zeros((len(tensors), BINS), np.int64)
+    for image in track(images) if set(methods) - {"minmax"} else ():
+        for index, values in enumerate(session.run(list(tensors), {"images": image})):
+            signed[index] += _count_bins(values, lows[index], highs[index])
+            magnitude[index] += _count_bins(np.abs(values), 0.0, max(-lows[index], highs[index]))
+    for index, (tensor, span) in enumerate(found["minmax"].items()):
+        if "percentile" in methods:
+            found.setdefault("percentile", {})[tensor] = percentile_range(signed[index], span)
+        if "entropy" in methods:
+            found.setdefault("entropy", {})[tensor] = entropy_range(magnitude[index], span, levels)
     return {method: found[method] for method in methods}
 
 
@@ -61,31 +60,26 @@ def percentile_range(counts: NDArray[np.int64], span: Range, percentile: float =
 
 
 def entropy_range(counts: NDArray[np.int64], span: Range, levels: int = 256) -> Range:
-    """The range whose quantized distribution diverges least from the true one; counts over bins of `span`.
+    """The range whose quantized distribution diverges least from the true one, cut to `span`.
 
-    Migacz, "8-bit inference with TensorRT" (2017): of the magnitudes' histogram, for each threshold, the
-    values beyond are moved to its last bin (P), the bins below are merged to `levels` and spread again
-    over the non-empty ones (Q); the threshold with the least KL(P || Q) wins. Cut to `span`.
+    counts: of magnitudes, over equal bins from 0 to the largest. Migacz, "8-bit inference with TensorRT"
+    (2017): for each threshold, the values beyond are moved to its last bin (P), the bins below are merged
+    to `levels` and spread again over the non-empty ones (Q); the least KL(P || Q) wins.
     """
-    edges = np.linspace(*span, len(counts) + 1)
-    magnitude = np.abs((edges[1:] + edges[:-1]) / 2)
-    top = float(max(-span[0], span[1]))
-    bins = 8 * levels
-    folded, _ = np.histogram(magnitude, bins, (0.0, top), weights=counts.astype(np.float64))
-    # Zero holds the padding and what ReLU cut, not information.
-    folded[0] = folded[1]
-    thresholds = range(levels, bins + 1, levels // 16)
-    best = min(thresholds, key=lambda end: _divergence(folded, end, levels))
-    threshold = top * best / bins
+    magnitude = counts.astype(np.float64)
+    magnitude[0] = magnitude[1]  # zero holds the padding, not information
+    thresholds = range(levels, len(counts) + 1, levels // 16)
+    best = min(thresholds, key=lambda end: _divergence(magnitude, end, levels))
+    threshold = max(-span[0], span[1]) * best / len(counts)
     return max(span[0], -threshold), min(span[1], threshold)
 
 
-def _divergence(folded: NDArray[np.float64], end: int, levels: int) -> float:
-    true = folded[:end].copy()
-    true[-1] += folded[end:].sum()
+def _divergence(magnitude: NDArray[np.float64], end: int, levels: int) -> float:
+    true = magnitude[:end].copy()
+    true[-1] += magnitude[end:].sum()
     level = np.arange(end) * levels // end
-    filled = folded[:end] > 0
-    mass = np.bincount(level, folded[:end], levels)
+    filled = magnitude[:end] > 0
+    mass = np.bincount(level, magnitude[:end], levels)
     width = np.bincount(level, filled, levels)
     spread = np.divide(mass, width, out=np.zeros(levels), where=width > 0)[level] * filled
     if not spread.any():
