@@ -42,7 +42,7 @@ def convert_int8(
     frames: Iterable[Frame],
     out: Path,
     validation: Validation | None = None,
-    method: Method = "minmax",
+    method: Method = "percentile",
     max_drop: float = 0.5,
     force: bool = False,
     scheme: QdqScheme | None = None,

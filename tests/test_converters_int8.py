@@ -61,7 +61,7 @@ def test_zero_is_represented_exactly_and_the_range_is_covered(low: float, width:
 
 def test_the_percentile_leaves_out_a_lone_outlier() -> None:
     counts = np.zeros(1000, np.int64)
-    counts[100:200] = 1000
+    counts[100:200] = 10_000
     counts[999] = 1
     low, high = percentile_range(counts, (0.0, 10.0))
     assert low == pytest.approx(1.0, abs=0.02)
