@@ -45,7 +45,7 @@ def run(
                 taken_ms[index, number] = (monotonic_ns() - begun_ns) / 1e6
     rows = [
         {
-            "model": Path(choice.model).stem,
+            "model": name_model(choice.model),
             "backend": detector.backend.name,
             "precision": detector.precision,
             "size": "x".join(map(str, detector.input_size_wh)),
@@ -59,6 +59,12 @@ def run(
     for detector in detectors:
         detector.close()
     return {"rows": rows}
+
+
+def name_model(model: str) -> str:
+    """A shipped model's name, or a file's; a file called model.onnx goes by its folder."""
+    path = Path(model)
+    return path.parent.name if path.name == "model.onnx" else path.stem
 
 
 def make_noise_frame(size_wh: tuple[int, int]) -> Frame:

@@ -197,3 +197,14 @@ def test_the_cache_lies_where_each_platform_keeps_caches(monkeypatch: pytest.Mon
     assert user_cache_dir("linux") == Path("/x/local-aim-assistant")
     assert "Library" in user_cache_dir("darwin").parts
     assert "AppData" in user_cache_dir("win32").parts
+
+
+def test_the_shipped_model_is_small_complete_and_int8() -> None:
+    path = find_model("doom-tiny")
+    assert path.stat().st_size < 7 * 2**20
+    detector = open_detector(DetectorSettings())
+    assert detector.class_names == ("monster",)
+    assert detector.input_size_wh == (512, 384)
+    assert detector.precision == "int8"
+    blank = Frame(np.full((480, 640, 4), 90, np.uint8), 0, 0, Region(0, 0, 640, 480))
+    assert len(detector.detect(blank)) == 0

@@ -1,0 +1,169 @@
+"""The command line as a script sees it: exit codes, one line for a mistake, JSON and nothing else."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parent.parent
+RECORDING = ROOT / "arena" / "recording"
+
+
+def call(*arguments: str, display: str = "", path: str | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "DISPLAY": display, "COLUMNS": "200"}
+    if path is not None:
+        environment["PATH"] = path
+    return subprocess.run(
+        [sys.executable, str(ROOT / "run_aimbot.py"), *arguments],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=120,
+    )
+
+
+def assert_mistake(done: subprocess.CompletedProcess[str], *wanted: str) -> None:
+    assert done.returncode == 2, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    for text in wanted:
+        assert text in lines[0]
+
+
+def write_image(folder: Path, name: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(folder / name), np.zeros((48, 64, 3), np.uint8))
+
+
+def test_help_imports_no_heavy_package() -> None:
+    code = "import sys; from aimbot import cli; print([m for m in ('cv2','openvino','numpy','mss') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_window_that_does_not_exist_lists_those_that_do(xvfb_display: str) -> None:
+    done = call("record", "--window", "no such game", "--out", "unused", display=xvfb_display)
+    assert_mistake(done, "no such game")
+
+
+def test_a_mistyped_setting_names_the_nearest() -> None:
+    done = call("run", "--set", "aim.controller.smoothin_s=1", "--dry-run")
+    assert_mistake(done, "aim.controller.smoothing_s")
+
+
+def test_without_a_display_a_run_says_so(tmp_path: Path) -> None:
+    assert_mistake(call("record", "--monitor", "1", "--out", str(tmp_path / "s")), "DISPLAY")
+
+
+def test_a_region_outside_the_screen_is_named(xvfb_display: str, tmp_path: Path) -> None:
+    done = call("record", "--region", "9000,9000,64,64", "--out", str(tmp_path / "s"), display=xvfb_display)
+    assert_mistake(done, "9000")
+
+
+def test_two_places_at_once_are_refused(xvfb_display: str, tmp_path: Path) -> None:
+    done = call(
+        "record", "--monitor", "1", "--region", "0,0,9,9", "--out", str(tmp_path / "s"), display=xvfb_display
+    )
+    assert_mistake(done, "--region", "--monitor")
+
+
+def test_an_unreadable_video_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "broken.mp4"
+    path.write_bytes(b"no video")
+    assert_mistake(call("replay", str(path)), "broken.mp4")
+
+
+def test_an_empty_folder_is_named(tmp_path: Path) -> None:
+    assert_mistake(call("detect", str(tmp_path)), str(tmp_path))
+
+
+def test_a_session_without_pictures_is_named(tmp_path: Path) -> None:
+    (tmp_path / "header.json").write_text((RECORDING / "header.json").read_text())
+    (tmp_path / "frames.jsonl").write_text((RECORDING / "frames.jsonl").read_text())
+    assert_mistake(call("replay", str(tmp_path)), "480 rows", "0 pictures")
+
+
+def test_a_truncated_session_is_replayed_as_far_as_it_goes(tmp_path: Path) -> None:
+    for name in ("header.json", "frames-00000.mkv"):
+        (tmp_path / name).write_bytes((RECORDING / name).read_bytes())
+    rows = (RECORDING / "frames.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "frames.jsonl").write_text("".join(rows[:100]) + rows[100][:50])
+    done = call("replay", str(tmp_path), "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["frames"] == 100
+    assert "the recording was cut" in done.stderr
+
+
+def test_a_missing_model_names_those_there_are(tmp_path: Path) -> None:
+    write_image(tmp_path, "a.png")
+    assert_mistake(call("detect", str(tmp_path), "--model", "doom-tony"), "doom-tony", "doom-tiny")
+
+
+def test_a_foreign_model_file_is_refused(tmp_path: Path) -> None:
+    write_image(tmp_path, "a.png")
+    model = tmp_path / "foreign.onnx"
+    model.write_bytes(b"not a model")
+    assert_mistake(call("detect", str(tmp_path), "--model", str(model)), "foreign.onnx")
+
+
+def test_annotations_that_do_not_match_the_images_list_the_missing(tmp_path: Path) -> None:
+    write_image(tmp_path / "images", "a.png")
+    coco = {
+        "images": [{"id": 1, "file_name": "a.png"}, {"id": 2, "file_name": "gone.png"}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 9, 9]}],
+        "categories": [{"id": 1, "name": "monster"}],
+    }
+    path = tmp_path / "coco.json"
+    path.write_text(json.dumps(coco))
+    done = call("evaluate", "--images", str(tmp_path / "images"), "--annotations", str(path))
+    assert_mistake(done, "gone.png")
+
+
+def test_the_shipped_recording_is_decided_exactly_as_it_was_then() -> None:
+    done = call("replay", str(RECORDING), "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["frames"] == 480
+    assert result["decisions"] > 100
+    assert result["mismatches"] == []
+
+
+def test_a_session_detected_anew_still_finds_the_recorded_monsters(tmp_path: Path) -> None:
+    done = call("detect", str(RECORDING), "--predictions", str(tmp_path / "p.json"), "--json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "p.json").read_text())
+    assert set(rows[0]) == {"image_id", "category_id", "category", "bbox", "score"}
+    recorded = [json.loads(line) for line in (RECORDING / "frames.jsonl").read_text().splitlines()]
+    boxes = sum(len(row["detections"]["confidence"]) for row in recorded)
+    assert 0.8 * boxes < len(rows) < 1.25 * boxes  # the shipped pixels are lossy
+
+
+def test_without_a_display_or_xvfb_the_demo_shows_the_shipped_recording(tmp_path: Path) -> None:
+    out = tmp_path / "report"
+    done = call("demo", "--out", str(out), "--json", path="/nowhere")
+    assert done.returncode == 0, done.stderr
+    assert "apt-get install xvfb" in done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["replay"]["mismatches"] == []
+    assert {"kills", "shots", "hit_rate", "loop_fps", "age_at_move_ms", "baseline"} <= set(summary)
+    names = {path.name for path in out.iterdir()}
+    assert {"annotated.mp4", "latency.png", "summary.json", "session"} <= names
+
+
+@pytest.mark.parametrize("command", ["run", "replay", "record", "detect", "evaluate", "demo", "doctor"])
+def test_every_command_has_help(command: str) -> None:
+    done = call(command, "--help")
+    assert done.returncode == 0
+
+
+def test_the_doctor_reports_as_json() -> None:
+    done = call("doctor", "--json")
+    report = json.loads(done.stdout)
+    assert {"name", "ok", "found", "mend"} == set(report["checks"][0])
+    assert "openvino" in report["backend"]
