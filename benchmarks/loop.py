@@ -21,8 +21,8 @@ from capture.frame import Frame
 from capture.grabber import Grabber
 from detection.detector import Detector, open_detector
 
-ROUNDS = 6
-FRAMES_A_ROUND = 120
+ROUNDS = 24
+FRAMES_A_ROUND = 30
 
 
 class Feed:

@@ -150,7 +150,9 @@ def _layer_strides(layers: tuple[Section, ...], name: str) -> list[int]:
     for index, layer in enumerate(layers):
         before = strides[-1] if strides else 1
         if layer.integer("stride", 1) < 1:
-            raise UserError(f"{name} line {layer.line}: expected stride=1 or more, got {layer.integer('stride')}")
+            raise UserError(
+                f"{name} line {layer.line}: expected stride=1 or more, got {layer.integer('stride')}"
+            )
         if layer.type in ("convolutional", "maxpool"):
             strides.append(before * layer.integer("stride", 1))
         elif layer.type == "upsample":

@@ -1,7 +1,7 @@
-"""Make the shipped recording from a demo: `python tools/make_recording.py runs/… arena/recording --frames 480`.
+"""Make the shipped recording from a demo: `python tools/make_recording.py runs/… arena/recording`.
 
-The pixels become lossy and small (H.264, by the ffmpeg program); the rows stay as they were recorded, so that the
-aim is replayed exactly. The recording begins with the session, for so does the state of the aim.
+The pixels become lossy and small (H.264, by the ffmpeg program); the rows stay as they were recorded, so
+that the aim is replayed exactly. The recording begins with the session, for so does the state of the aim.
 """
 
 import argparse
