@@ -1,5 +1,6 @@
 """`run`: assist in a game that is on the screen; `record`: only watch and write it down."""
 
+import signal
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,12 @@ def run(
         source, watch = open_live(settings, stack)
         stack.callback(source.close)
         person = Person(settings.hotkeys)
+        stack.callback(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
+
+        def leave(_signal: int, _frame: object) -> None:
+            person.exiting = True
+
+        signal.signal(signal.SIGINT, leave)  # Ctrl-C ends the run as the exit key does, with its summary
         listener = HotkeyListener(person)
         stack.callback(listener.close)
         pointer: Pointer = NullPointer() if dry_run else open_pointer()

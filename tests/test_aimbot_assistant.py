@@ -1,0 +1,142 @@
+"""One run from frames to pointer: recording, reload, panic, and a protected game that starts meanwhile."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from aim_helpers import LoggingPointer, ScriptedDetector, make_detections, make_frame
+
+from aimbot.assistant import RunPlan, run_assistant
+from aimbot.config import Settings, SettingsFile, load_settings
+from aimbot.hotkeys import HotkeySettings, Person
+from capture.clock import monotonic_ns, sleep_s
+from capture.errors import UserError
+from capture.frame import Frame
+from capture.replay import ReplaySource
+from capture.session import read_session
+
+ROOT = Path(__file__).parent.parent
+
+
+def frames(count: int) -> Iterator[Frame]:
+    """A picture every 10 ms, stamped as it comes."""
+    for index in range(count):
+        sleep_s(0.01)
+        yield make_frame(index, monotonic_ns())
+
+
+def make_plan(count: int, settings: Settings | None = None, arm: str = "always") -> RunPlan:
+    detector = ScriptedDetector()
+    detector.answer = make_detections([[420, 200, 460, 280]])
+    settings = settings or load_settings("default", ["loop.budget_ms=10000"])
+    person = Person(HotkeySettings.model_validate({"arm": arm}))
+    source = ReplaySource(frames(count), monotonic_ns, paced=False)
+    return RunPlan(settings, source, detector, LoggingPointer(), person)
+
+
+def moves(plan: RunPlan) -> list[tuple[object, ...]]:
+    assert isinstance(plan.pointer, LoggingPointer)
+    return [event for event in plan.pointer.events if event[0] == "move"]
+
+
+def test_a_run_moves_records_and_sums_up(tmp_path: Path) -> None:
+    plan = make_plan(40)
+    plan.record = tmp_path / "session"
+    summary = run_assistant(plan)
+    assert moves(plan)
+    assert summary["frames"] == len(read_session(plan.record).rows) == summary["recorder"]["written"]
+    assert summary["frames"] + summary["capture"]["overwritten"] == 40
+    assert {"loop_fps", "age_at_move_ms", "stages_ms", "late", "refusals"} <= set(summary)
+    assert plan.pointer.events[-1] == ("close",)  # type: ignore[attr-defined]
+
+
+def test_without_the_persons_hold_nothing_moves_and_it_is_counted() -> None:
+    plan = make_plan(20, arm="hold")
+    summary = run_assistant(plan)
+    assert moves(plan) == []
+    assert summary["refusals"] == {"not_armed": summary["frames"]}
+
+
+def test_a_focus_that_was_checked_long_ago_counts_as_none() -> None:
+    class OldFocus:
+        def state(self) -> tuple[bool, int]:
+            return True, monotonic_ns() - 1_000_000_000
+
+    plan = make_plan(20)
+    plan.focus = OldFocus()
+    assert run_assistant(plan)["refusals"].keys() == {"no_focus"}
+    assert moves(plan) == []
+
+
+def test_the_panic_key_stops_all_output_in_the_middle_of_a_run() -> None:
+    plan = make_plan(60)
+    seen: list[int] = []
+
+    def finished() -> bool:
+        seen.append(len(moves(plan)))
+        if len(seen) == 20:
+            plan.person.press("f8")
+        return False
+
+    plan.finished = finished
+    summary = run_assistant(plan)
+    assert seen[19] > 0
+    assert len(moves(plan)) == seen[19]
+    assert summary["refusals"]["stopped"] > 0
+
+
+def test_an_edited_profile_is_taken_over_and_an_invalid_one_reported(tmp_path: Path) -> None:
+    path = tmp_path / "game.toml"
+    path.write_text("[loop]\nbudget_ms = 10000\n")
+    plan = make_plan(320, load_settings(str(path)))
+    plan.watch = SettingsFile(str(path))
+    lines: list[str] = []
+    edits = iter(["[loop]\nbudget_ms = 20000\n[safety]\nallow_fire = false\n", "[loop]\nbugdet = 1\n"])
+
+    def report(line: str) -> None:
+        lines.append(line)
+        if "FPS" in line and (text := next(edits, None)) is not None:
+            path.write_text(text)
+
+    plan.report = report
+    run_assistant(plan)
+    assert "settings reloaded" in lines
+    assert any(
+        line.startswith("settings not reloaded, the old ones stay: unknown setting loop.bugdet")
+        for line in lines
+    )
+
+
+def test_a_protected_game_refuses_the_start_and_stops_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    processes = ["game"]
+    monkeypatch.setattr("aimbot.protected.list_processes", lambda: processes)
+    plan = make_plan(2_000)
+    plan.finished = lambda: processes.append("vgc.exe") or False if moves(plan) else False  # type: ignore[func-returns-value]
+    with pytest.raises(UserError, match=r"found vgc\.exe running"):
+        run_assistant(plan)
+    with pytest.raises(UserError, match=r"found vgc\.exe running"):
+        run_assistant(make_plan(5))
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_terminated_run_releases_the_button(xvfb_display: str, how: signal.Signals) -> None:
+    """A run over a painted screen, dry but for its end: it leaves by the front door."""
+    command = [sys.executable, str(ROOT / "run_aimbot.py"), "run", "--monitor", "1", "--dry-run", "--json"]
+    environment = {**os.environ, "DISPLAY": xvfb_display, "PYTHONUNBUFFERED": "1"}
+    run = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    )
+    assert run.stderr
+    assert "dry run" in run.stderr.readline()
+    sleep_s(1.0)
+    run.send_signal(how)
+    out, errors = run.communicate(timeout=20)
+    if how is signal.SIGINT:
+        assert run.returncode == 0, errors
+        assert '"loop_fps"' in out
+    else:
+        assert run.returncode == 128 + signal.SIGTERM
