@@ -1,6 +1,7 @@
 """What the person wants: hold or toggle to aim, pause, panic, exit."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -130,7 +131,8 @@ class HotkeyListener:
             # wants it on the other connection.
             control = getattr(listener, "_display_stop", None)
             if control is not None:
-                control.record_disable_context(listener._context)
-                control.flush()
+                with suppress(Exception):  # the thread may have ended, and closed it, meanwhile
+                    control.record_disable_context(listener._context)
+                    control.flush()
         for listener in self._listeners:
             listener.join(timeout=2)

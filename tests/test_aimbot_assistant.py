@@ -139,4 +139,4 @@ def test_a_terminated_run_releases_the_button(xvfb_display: str, how: signal.Sig
         assert run.returncode == 0, errors
         assert '"loop_fps"' in out
     else:
-        assert run.returncode == 128 + signal.SIGTERM
+        assert run.returncode == 128 + signal.SIGTERM, errors
