@@ -80,7 +80,7 @@ class Controller:
         return x + vx * lead_s - ledger.total[0], (y + vy * lead_s - ledger.total[1]) * pitched
 
     def _approach(self, error: XY, dt_s: float) -> XY:
-        if self._error_deg(error) <= self.settings.dead_zone_deg:
+        if self.view.counts_to_deg(error) <= self.settings.dead_zone_deg:
             self._remainder = (0.0, 0.0)
             return 0.0, 0.0
         share = 1 - math.exp(-dt_s / self.settings.smoothing_s) if self.settings.smoothing_s else 1.0
@@ -88,14 +88,11 @@ class Controller:
 
     def _limit_speed(self, step: XY, dt_s: float) -> XY:
         """Shorten the step to the speed limit, both axes by the same factor."""
-        step_deg = self._error_deg(step)
+        step_deg = self.view.counts_to_deg(step)
         limit_deg = self.settings.max_speed_deg_per_s * dt_s
         if step_deg <= limit_deg:
             return step
         return step[0] * limit_deg / step_deg, step[1] * limit_deg / step_deg
-
-    def _error_deg(self, counts: XY) -> float:
-        return math.hypot(counts[0] * self.view.yaw_deg_per_count, counts[1] * self.view.pitch_deg_per_count)
 
     def _round(self, step: XY) -> tuple[int, int]:
         """Whole counts, toward zero; what is left is carried to the next step."""

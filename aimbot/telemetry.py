@@ -79,10 +79,6 @@ class Telemetry:
             "detect_ms": float(np.median([d["detect"] for d in durations])),
         }
 
-    def ages_ms(self) -> list[float]:
-        """The age of each frame's pixels when the mouse was moved for it."""
-        return [stamps.durations_ms()["age"] for stamps in self._stamps]
-
     def summary(self) -> dict[str, Any]:
         """Counts, FPS, and percentiles of each stage and of the age at the move, in milliseconds."""
         rows = [stamps.durations_ms() for stamps in self._stamps]

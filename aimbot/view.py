@@ -20,11 +20,16 @@ class ViewSettings(BaseModel):
     pitch_deg_per_count: float = Field(0.022, ge=0, description="0: the game has no vertical look")
     display_latency_ms: float = Field(20.0, ge=0, le=500, description="from a count sent to its pixels")
 
+    def counts_to_deg(self, counts: XY) -> float:
+        """The angle of a pair of counts, in degrees (small-angle sum of yaw and pitch)."""
+        return math.hypot(counts[0] * self.yaw_deg_per_count, counts[1] * self.pitch_deg_per_count)
+
 
 class View:
     """Maps a frame's pixels to counts from the crosshair."""
 
     def __init__(self, settings: ViewSettings, frame_size_wh: tuple[int, int]) -> None:
+        self.counts_to_deg = settings.counts_to_deg
         width = settings.game_width_px or frame_size_wh[0]
         self._focal_px = width / 2 / math.tan(math.radians(settings.fov_deg) / 2)
         self._centre = (frame_size_wh[0] / 2, frame_size_wh[1] / 2)
@@ -40,10 +45,6 @@ class View:
         yaw = math.degrees(math.atan(x)) / self._yaw
         pitch = math.degrees(math.atan2(y, math.hypot(1, x))) / self._pitch if self._pitch else 0.0
         return yaw, pitch
-
-    def counts_to_deg(self, counts: XY) -> float:
-        """The angle of a pair of counts, in degrees (small-angle sum of yaw and pitch)."""
-        return math.hypot(counts[0] * self._yaw, counts[1] * self._pitch)
 
     def deg_to_yaw_counts(self, deg: float) -> float:
         """Yaw counts that turn the view by `deg`."""

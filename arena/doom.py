@@ -21,8 +21,6 @@ from arena.labels import find_monsters
 from arena.score import Scorer, Tic, summarize
 
 WINDOW_TITLE = "VIZDOOM"
-YAW_DEG_PER_COUNT = 24 / 65536 * 360
-"""At mouse_sensitivity 1 with m_noprescale 0, linear from 1 to 2,000 counts (measured)."""
 TICS_PER_S = 35
 SIZE_WH = (640, 480)
 

@@ -68,13 +68,14 @@ def convert_to_int8(
     out: Path,
 ) -> dict[str, Any]:
     """FP32 ONNX to INT8, gated on validation frames; UserError if the gate refuses it."""
+    from aimbot.replaying import iterate_frames
     from capture.clock import monotonic_ns
     from capture.replay import open_replay
     from converters.int8 import Validation, convert_int8
     from detection.detector import find_model
 
     source = open_replay(calibration, paced=False, clock=monotonic_ns)
-    frames = iter(source.grab, None)
+    frames = iterate_frames(source)
     checked = Validation(validation.parent / "images", validation) if validation else None
     result = convert_int8(find_model(model), frames, out, checked, method, max_drop, force)
     if not result["written"]:

@@ -1,5 +1,6 @@
 """`replay`: a recording through the live loop; `detect`: boxes in a recording; `evaluate`: mAP."""
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
@@ -10,7 +11,7 @@ from rich.progress import track
 from aimbot.commands.common import gather_settings, stderr, write_json
 from aimbot.config import Settings, validate_settings
 from aimbot.loop import Step
-from aimbot.replaying import RecordedDetector, Replayer, replay_frames
+from aimbot.replaying import RecordedDetector, Replayer, iterate_frames, replay_frames
 from aimbot.report import AnnotatedVideo
 from aimbot.rows import encode_step
 from capture.clock import monotonic_ns
@@ -70,7 +71,7 @@ def detect(source: Path, settings: Settings, out: Path | None, predictions: Path
 
     def frames() -> Iterator[Frame]:
         nonlocal counted
-        while (frame := recording.grab()) is not None:
+        for frame in iterate_frames(recording):
             counted += 1
             yield frame
 
@@ -82,8 +83,6 @@ def detect(source: Path, settings: Settings, out: Path | None, predictions: Path
         recording.close()
         detector.close()
     if predictions is not None:
-        import json
-
         predictions.parent.mkdir(parents=True, exist_ok=True)
         predictions.write_text(json.dumps(rows), encoding="utf-8")
     return {"frames": counted, "detections": len(rows), "out": str(out) if out else None}
