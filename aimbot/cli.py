@@ -208,18 +208,49 @@ def dataset(
 def train(
     data: Annotated[list[Path], typer.Option(metavar="DIR", help="A COCO folder; may be repeated.")],
     cfg: Annotated[Path, typer.Option(metavar="FILE")],
-    out: Annotated[Path, typer.Option(metavar="FILE.weights")],
-    init: Annotated[Optional[Path], typer.Option(metavar="FILE.weights")] = None,  # noqa: UP045
-    minutes: Annotated[float, typer.Option(min=0.1)] = 15.0,
+    out: Annotated[Path, typer.Option(metavar="FILE.weights", help="Logs and pictures lie beside it.")],
+    validation: Annotated[Optional[Path], typer.Option(metavar="DIR", help="To measure mAP50 on.")] = None,  # noqa: UP045
+    validate_every: Annotated[int, typer.Option(min=1, metavar="EPOCHS")] = 5,
+    init: Annotated[Optional[Path], typer.Option(metavar="FILE.weights", help="Where to start.")] = None,  # noqa: UP045
+    freeze: Annotated[
+        Literal["nothing", "backbone"], typer.Option(help="Leave the layers under all heads as they are.")
+    ] = "nothing",
+    epochs: Annotated[Optional[int], typer.Option(min=1, help="Passes over the frames; default 60.")] = None,  # noqa: UP045
+    minutes: Annotated[Optional[float], typer.Option(min=0.05, help="Instead: a time to end at.")] = None,  # noqa: UP045
     batch: Annotated[int, typer.Option(min=1)] = 64,
-    peak_rate: float = 1.5e-3,
+    peak_rate: Annotated[float, typer.Option(min=1e-7)] = 1.5e-3,
+    mosaic_share: Annotated[float, typer.Option(min=0.0, max=1.0)] = 0.6,
+    precision: Annotated[Literal["auto", "float32", "mixed_bfloat16"], typer.Option()] = "auto",
     seed: int = 1,
+    tensorboard: Annotated[Optional[Path], typer.Option(metavar="DIR", help="Log there, too.")] = None,  # noqa: UP045
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the unfinished training of --out, if there is one.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Train a Darknet cfg on labelled frames, for a given time."""
+    """Train a Darknet cfg on labelled frames, on any backend of Keras (KERAS_BACKEND)."""
     from aimbot.commands.models import train as run_train
+    from detection.training.settings import TrainSettings
 
-    _print(run_train(data, cfg, out, minutes, batch, peak_rate, seed, init), as_json)
+    settings = TrainSettings(
+        data=tuple(data),
+        cfg=cfg,
+        out=out,
+        validation=validation,
+        validate_every=validate_every,
+        init=init,
+        freeze=freeze,
+        epochs=epochs,
+        minutes=minutes,
+        batch=batch,
+        peak_rate=peak_rate,
+        mosaic_share=mosaic_share,
+        precision=precision,
+        seed=seed,
+        tensorboard=tensorboard,
+        resume=resume,
+    )
+    _print(run_train(settings), as_json)
 
 
 @app.command()

@@ -1,10 +1,12 @@
 """`dataset` and `train`: frames to learn from, and the learning; `convert`: models in, models out."""
 
+import importlib.util
 import os
 from pathlib import Path
 from typing import Any
 
 from capture.errors import UserError
+from detection.training.settings import TrainSettings
 
 
 def make_frames(out: Path, split: str, frames: int, seed: int) -> dict[str, Any]:
@@ -18,28 +20,21 @@ def make_frames(out: Path, split: str, frames: int, seed: int) -> dict[str, Any]
     return {"out": str(out), **make_dataset(out, split, frames, seed)}
 
 
-def train(
-    data: list[Path],
-    cfg: Path,
-    out: Path,
-    minutes: float,
-    batch: int,
-    peak_rate: float,
-    seed: int,
-    init: Path | None,
-) -> dict[str, Any]:
-    """Train on Keras's JAX backend; returns what was done."""
-    os.environ.setdefault("KERAS_BACKEND", "jax")  # Keras reads it once, at its import
+def train(settings: TrainSettings) -> dict[str, Any]:
+    """Train on the backend that Keras is set to, or on one that is installed; returns what was done."""
+    known = ("tensorflow", "jax", "torch")
+    installed = [name for name in known if importlib.util.find_spec(name)]
+    if installed:
+        os.environ.setdefault("KERAS_BACKEND", installed[0])  # Keras reads it once, at its import
     try:
-        import jax  # noqa: F401
         import keras  # noqa: F401
+
+        from detection.training.train import train as run_train
     except ImportError as error:
         raise UserError(
             f"train needs the package {error.name}: pip install 'local-aim-assistant[train]'"
         ) from error
-    from detection.training.train import train as run_train
-
-    return {"out": str(out), **run_train(data, cfg, out, minutes, batch, peak_rate, seed, init)}
+    return {"out": str(settings.out), **run_train(settings)}
 
 
 def convert_to_onnx(cfg: Path, weights: Path | None, names: Path | None, out: Path) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from detection.darknet import YoloHead
 
 MATCH_IOU = 0.3
 IGNORE_IOU = 0.7
+IGNORED_SHARE = 0.5
+"""A prediction lies in a region to ignore if this share of its area does, or its centre."""
 BOX_WEIGHT, OBJECT_WEIGHT, CLASS_WEIGHT = 5.0, 1.0, 0.5
 
 
@@ -19,10 +21,12 @@ def yolo_loss(heads: Sequence[Any], layers: Sequence[YoloHead], boxes: Any) -> A
     heads: raw outputs (B, h, w, A·(5+C)). boxes: float32 (B, M, 5), pixels of the network's input and the
     class id; rows without an area are unused. An anchor is positive for a box if their sizes overlap by
     more than MATCH_IOU, or if it is the best of all heads (multi-anchor assignment, YOLOv4 §3.4); a cell
-    whose prediction already overlaps a box by IGNORE_IOU is not taught that it is empty.
+    whose prediction already overlaps a box by IGNORE_IOU is not taught that it is empty. Boxes of class -1
+    are regions to ignore: none is positive, and what lies inside is not taught that it is empty either.
     """
     sizes = boxes[..., 2:4] - boxes[..., 0:2]
-    real = ops.min(sizes, axis=-1) > 0  # (B, M)
+    used = ops.min(sizes, axis=-1) > 0  # (B, M)
+    real, ignored = used & (boxes[..., 4] >= 0), used & (boxes[..., 4] < 0)
     anchors = ops.convert_to_tensor([wh for layer in layers for wh in layer.anchors_wh_px], dtype="float32")
     shape_iou = _size_iou(sizes, anchors)  # (B, M, all anchors)
     best = shape_iou >= ops.max(shape_iou, axis=-1, keepdims=True)
@@ -32,7 +36,7 @@ def yolo_loss(heads: Sequence[Any], layers: Sequence[YoloHead], boxes: Any) -> A
     for raw, layer in zip(heads, layers, strict=True):
         own = positive[..., first : first + len(layer.anchors_wh_px)]
         first += len(layer.anchors_wh_px)
-        parts = _head_loss(ops.cast(raw, "float32"), layer, boxes, own, real)
+        parts = _head_loss(ops.cast(raw, "float32"), layer, boxes, own, real, ignored)
         box_sum, object_sum = box_sum + parts[0], object_sum + parts[1]
         class_sum, count = class_sum + parts[2], count + parts[3]
     total = BOX_WEIGHT * box_sum + OBJECT_WEIGHT * object_sum + CLASS_WEIGHT * class_sum
@@ -66,7 +70,9 @@ def complete_iou(a: Any, b: Any) -> Any:
     return iou - distance / diagonal - weight * aspect
 
 
-def _head_loss(raw: Any, layer: YoloHead, boxes: Any, positive: Any, real: Any) -> tuple[Any, Any, Any, Any]:
+def _head_loss(
+    raw: Any, layer: YoloHead, boxes: Any, positive: Any, real: Any, ignored: Any
+) -> tuple[Any, Any, Any, Any]:
     """Sums over one head: box, objectness and class loss, and the number of positives."""
     batch, height, width = raw.shape[:3]
     anchors = len(layer.anchors_wh_px)
@@ -92,11 +98,13 @@ def _head_loss(raw: Any, layer: YoloHead, boxes: Any, positive: Any, real: Any) 
     offset = ops.arange(batch, dtype="int32")[:, None] * cells
     hits = ops.scatter(ops.reshape(flat + offset, (-1, 1)), ops.reshape(mask, (-1,)), shape=(batch * cells,))
     object_truth = ops.reshape(ops.cast(hits > 0, "float32"), (batch, cells))
-    overlap, union = _overlap(
-        ops.reshape(ops.stop_gradient(predicted), (batch, cells, 1, 4)), boxes[:, None, :, :4]
-    )
+    candidates = ops.reshape(ops.stop_gradient(predicted), (batch, cells, 1, 4))
+    overlap, union = _overlap(candidates, boxes[:, None, :, :4])
     nearest = ops.max(ops.where(real[:, None], overlap / (union + 1e-7), 0.0), axis=-1)
-    counted = ops.cast((object_truth > 0) | (nearest < IGNORE_IOU), "float32")
+    inside = _contains_centre(boxes[:, None, :, :4], candidates)
+    inside |= overlap / (_area(candidates) + 1e-7) > IGNORED_SHARE
+    excused = ops.any(ignored[:, None] & inside, axis=-1)
+    counted = ops.cast((object_truth > 0) | ((nearest < IGNORE_IOU) & ~excused), "float32")
     objectness = ops.reshape(raw[..., 4], (batch, cells))
     object_loss = ops.sum(_cross_entropy(objectness, object_truth) * counted)
     return box_loss, object_loss, class_loss, ops.sum(mask)
@@ -106,8 +114,17 @@ def _overlap(a: Any, b: Any) -> tuple[Any, Any]:
     """Intersection and union of broadcast boxes (…, 4)."""
     sides = ops.maximum(ops.minimum(a[..., 2:4], b[..., 2:4]) - ops.maximum(a[..., :2], b[..., :2]), 0.0)
     overlap = sides[..., 0] * sides[..., 1]
-    areas = [(v[..., 2] - v[..., 0]) * (v[..., 3] - v[..., 1]) for v in (a, b)]
-    return overlap, areas[0] + areas[1] - overlap
+    return overlap, _area(a) + _area(b) - overlap
+
+
+def _area(boxes: Any) -> Any:
+    return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
+
+
+def _contains_centre(regions: Any, boxes: Any) -> Any:
+    """Whether the centre of `boxes` lies in `regions`; broadcast (…, 4)."""
+    centre = (boxes[..., :2] + boxes[..., 2:4]) / 2
+    return ops.all((centre > regions[..., :2]) & (centre < regions[..., 2:4]), axis=-1)
 
 
 def _size_iou(sizes: Any, anchors: Any) -> Any:

@@ -1,0 +1,51 @@
+"""The state of an unfinished training in one file, which is complete or is not there."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from capture.errors import UserError
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a training is."""
+
+    epoch: int = 0
+    step: int = 0
+    elapsed_s: float = 0.0
+
+
+def save_checkpoint(path: Path, variables: list[Any], progress: Progress, recipe: dict[str, Any]) -> None:
+    """Write the variables' values, the progress and what must not change before the training goes on.
+
+    A kill while it writes leaves the file of the time before.
+    """
+    head = {"epoch": progress.epoch, "step": progress.step, "elapsed_s": progress.elapsed_s, "recipe": recipe}
+    arrays: dict[str, Any] = {
+        f"v{index}": np.asarray(variable.value) for index, variable in enumerate(variables)
+    }
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as stream:
+        np.savez(stream, head=np.array(json.dumps(head)), **arrays)
+    os.replace(part, path)
+
+
+def load_checkpoint(path: Path, variables: list[Any], recipe: dict[str, Any]) -> Progress:
+    """Give the variables the values that were saved; UserError if the recipe differs, naming how."""
+    with np.load(path, allow_pickle=False) as saved:
+        head = json.loads(str(saved["head"]))
+        changed = [key for key in {**head["recipe"], **recipe} if head["recipe"].get(key) != recipe.get(key)]
+        if changed:
+            was, now = ({key: part.get(key) for key in changed} for part in (head["recipe"], recipe))
+            raise UserError(
+                f"expected the settings that {path} was made with, {was}, got {now}; "
+                "give them again, or delete that file to begin anew"
+            )
+        for index, variable in enumerate(variables):
+            variable.assign(saved[f"v{index}"])
+    return Progress(head["epoch"], head["step"], head["elapsed_s"])
