@@ -56,7 +56,7 @@ def read_tic(game: vzd.DoomGame, state: vzd.GameState) -> Tic:
     """The scorer's view of a state."""
     kills, hits, ammo, angle = (float(v) for v in state.game_variables)
     seconds = game.get_episode_time() / TICS_PER_S
-    return Tic(seconds, int(kills), int(hits), int(ammo), angle, find_monsters(state, 1, 1))
+    return Tic(seconds, int(kills), int(hits), int(ammo), angle, [m.box for m in find_monsters(state, 1, 1)])
 
 
 def emit(event: str, **fields: Any) -> None:

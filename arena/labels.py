@@ -1,35 +1,65 @@
 """Ground truth from ViZDoom's label buffer: boxes of the living monsters that are really visible."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 Box = tuple[float, float, float, float]
 
 MIN_VISIBLE_PX = 24
 MIN_SIDE_PX = 5
 """At 640×480: a label with fewer visible pixels, or a thinner box, is nothing that a person could see."""
+MIN_VISIBLE_SHARE = 0.1
+MIN_CONTRAST = 12.0
+"""Brightness, 0 to 255, between the 5th and the 95th percentile of a box's pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Monster:
+    """A living monster on the screen.
+
+    box: left, top, right, bottom of its visible pixels. visible_share: visible pixels over the area of the
+    whole sprite's box (an unhidden sprite fills about half of it).
+    """
+
+    box: Box
+    visible_share: float
 
 
 def find_monsters(
     state: Any, min_visible_px: int = MIN_VISIBLE_PX, min_side_px: int = MIN_SIDE_PX
-) -> list[Box]:
-    """Left, top, right, bottom in pixels for each living monster in a game state.
+) -> list[Monster]:
+    """The living monsters of a game state whose labels buffer is enabled.
 
     A label's own box respects walls and no other sprites, so each box is taken from the pixels of
-    `labels_buffer` that carry the label's value. A killed monster's category changes to Gore at once.
+    `labels_buffer` that carry the label's value; the player's weapon takes pixels away there too. A killed
+    monster's category changes to Gore at once.
     """
-    boxes = []
+    monsters = []
     for label in state.labels:
         if label.object_category != "Monster":
             continue
         x, y = max(label.x, 0), max(label.y, 0)
         patch = state.labels_buffer[y : y + label.height + 1, x : x + label.width + 1] == label.value
-        if np.count_nonzero(patch) < min_visible_px:
+        visible = int(np.count_nonzero(patch))
+        if visible < min_visible_px:
             continue
         rows, columns = np.flatnonzero(patch.any(axis=1)), np.flatnonzero(patch.any(axis=0))
-        left, top = x + float(columns[0]), y + float(rows[0])
-        right, bottom = x + float(columns[-1]) + 1, y + float(rows[-1]) + 1
-        if min(right - left, bottom - top) >= min_side_px:
-            boxes.append((left, top, right, bottom))
-    return boxes
+        left, top = x + int(columns[0]), y + int(rows[0])
+        right, bottom = x + int(columns[-1]) + 1, y + int(rows[-1]) + 1
+        if min(right - left, bottom - top) < min_side_px:
+            continue
+        box = (float(left), float(top), float(right), float(bottom))
+        monsters.append(Monster(box, visible / max(label.width * label.height, 1)))
+    return monsters
+
+
+def is_hidden(monster: Monster, pixels: NDArray[np.uint8]) -> bool:
+    """Whether nobody could tell a monster there from the picture alone, (H, W, 3): a sliver of it shows
+    behind others, or it is black on black.
+    """
+    left, top, right, bottom = (int(value) for value in monster.box)
+    low, high = np.percentile(pixels[top:bottom, left:right].mean(axis=2), (5, 95))
+    return monster.visible_share < MIN_VISIBLE_SHARE or high - low < MIN_CONTRAST

@@ -9,7 +9,9 @@ import pytest
 
 pytest.importorskip("vizdoom")
 
-from arena.dataset import SCENARIOS, SPLITS, Job, make_dataset, plan_jobs, run_job, to_coco
+from arena.dataset import Job, make_dataset, plan_jobs, run_job, to_coco
+from arena.maps import SCENARIOS, SPLITS
+from arena.scenes import Place
 from arena.views import cast_ray, choose_viewpoint
 
 ROOM = np.array([(0, 0, 1000, 0), (1000, 0, 1000, 600), (1000, 600, 0, 600), (0, 600, 0, 0)], np.float64)
@@ -24,13 +26,13 @@ def is_reserved(place: str) -> bool:
 @pytest.mark.parametrize("frames", [1, 37, 30_000])
 @pytest.mark.parametrize("split", ["train", "validation"])
 def test_no_frame_to_train_or_tune_on_comes_from_a_reserved_map(split: str, frames: int) -> None:
-    places = {job.place for job in plan_jobs(split, frames, 1, Path(), ".png")}
+    places = {job.place.name for job in plan_jobs(split, frames, 1, Path(), ".png")}
     assert places
     assert not [place for place in places if is_reserved(place)]
 
 
 def test_the_reserved_split_shows_every_reserved_map_and_no_other() -> None:
-    places = {job.place for job in plan_jobs("reserved", 600, 1, Path(), ".png")}
+    places = {job.place.name for job in plan_jobs("reserved", 600, 1, Path(), ".png")}
     assert len(places) == 12 + 18
     assert all(is_reserved(place) for place in places)
 
@@ -49,18 +51,29 @@ def test_a_plan_asks_for_the_frames_wanted_under_seeds_and_names_of_their_own(
     assert len({job.seed for job in jobs}) == len({job.prefix for job in jobs}) == len(jobs)
 
 
-def test_a_quarter_of_training_or_more_shows_the_scenarios() -> None:
+def test_training_shows_the_scenarios_and_mostly_remixed_maps_and_no_other_split_does() -> None:
     jobs = plan_jobs("train", 1000, 1, Path(), ".jpg")
-    assert sum(job.frames for job in jobs if job.place in SCENARIOS) >= 250
+    assert sum(job.frames for job in jobs if job.place.name in SCENARIOS) == 150
+    assert sum(job.frames for job in jobs if job.place.remixed) == 595
+    for split in ("validation", "reserved"):
+        jobs = plan_jobs(split, 1000, 1, Path(), ".png")
+        assert not any(job.place.remixed or job.place.name in SCENARIOS for job in jobs)
 
 
 def test_coco_boxes_are_left_top_width_height_of_their_image() -> None:
-    coco = to_coco([("a.png", [(1.0, 2.0, 11.0, 22.0)]), ("b.png", []), ("c.png", [(0.0, 0.0, 5.0, 5.0)])])
+    coco = to_coco(
+        [
+            ("a.png", [((1.0, 2.0, 11.0, 22.0), False)]),
+            ("b.png", []),
+            ("c.png", [((0.0, 0.0, 5.0, 5.0), True)]),
+        ]
+    )
     assert [image["file_name"] for image in coco["images"]] == ["a.png", "b.png", "c.png"]
     assert coco["categories"] == [{"id": 1, "name": "monster"}]
     assert coco["annotations"][0]["bbox"] == [1.0, 2.0, 10.0, 20.0]
     assert coco["annotations"][0]["area"] == 200.0
     assert [(a["id"], a["image_id"]) for a in coco["annotations"]] == [(1, 1), (2, 3)]
+    assert [a["iscrowd"] for a in coco["annotations"]] == [0, 1]
 
 
 def test_a_ray_ends_at_the_nearest_wall() -> None:
@@ -80,8 +93,11 @@ def test_a_viewpoint_is_inside_the_room_and_faces_the_monster() -> None:
         assert (angle_deg - towards + 180) % 360 - 180 == pytest.approx(0, abs=1e-6)
 
 
-@pytest.mark.parametrize("place", ["defend_the_center", "freedoom1/E1M1"])
-def test_the_same_job_makes_the_same_frames_and_boxes(tmp_path: Path, place: str) -> None:
+PLACES = [Place("defend_the_center"), Place("freedoom1/E1M1"), Place("freedoom2/MAP02", remixed=True)]
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: f"{place.name}-{place.remixed}")
+def test_the_same_job_makes_the_same_frames_and_boxes(tmp_path: Path, place: Place) -> None:
     results = []
     for run in ("a", "b"):
         folder = tmp_path / run
