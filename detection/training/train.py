@@ -17,7 +17,10 @@ import numpy as np
 from capture.clock import monotonic_ns
 from capture.errors import UserError
 from detection.darknet import DarknetConfig, load_weights, read_cfg, save_weights
-from detection.training.dataset import LabelledFrames, cluster_anchors, read_coco
+from detection.training.anchors import cluster_anchors
+from detection.training.dataset import join_datasets
+from detection.training.formats import read_dataset
+from detection.training.frames import LabelledFrames, load_frames
 
 MOSAIC_SHARE = 0.6
 PLAIN_TAIL = 0.12
@@ -157,10 +160,8 @@ def train(
     """Train for `minutes`; writes `out` (Darknet weights) and `out`.csv; returns what was done."""
     config = read_cfg(cfg)
     size_wh = (config.width_px, config.height_px)
-    parts = [read_coco(folder, size_wh, threads=os.cpu_count() or 2) for folder in data]
-    frames = LabelledFrames(
-        np.concatenate([p.pixels for p in parts]), np.concatenate([p.boxes for p in parts])
-    )
+    dataset = join_datasets([read_dataset(folder) for folder in data])
+    frames = load_frames(dataset, size_wh, threads=os.cpu_count() or 2)
     anchors = np.round(cluster_anchors(frames.boxes, 6), 1).tolist()
     print(f"{len(frames.pixels)} frames; anchors that would fit them: {anchors}", flush=True)
     trainer = Trainer(config, frames, batch, seed, init)
