@@ -162,8 +162,9 @@ def join_datasets(datasets: Sequence[Dataset]) -> Dataset:
 
 def count_labels(dataset: Dataset) -> dict[str, Any]:
     """How many images and boxes there are, by class and by height in pixels of the images; no crowds."""
-    class_ids = np.concatenate([image.class_id[~image.is_crowd] for image in dataset.images])
-    xyxy = np.concatenate([image.xyxy_px[~image.is_crowd] for image in dataset.images])
+    kept = [(image, ~image.is_crowd) for image in dataset.images]
+    class_ids = np.array([class_id for image, is_box in kept for class_id in image.class_id[is_box]])
+    xyxy = np.array([box for image, is_box in kept for box in image.xyxy_px[is_box]]).reshape(-1, 4)
     heights = np.round(xyxy[:, 3] - xyxy[:, 1], DIGITS)
     low, high = HEIGHT_EDGES_PX
     bins = {
