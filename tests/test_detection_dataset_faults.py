@@ -1,5 +1,6 @@
 """What is wrong with labelled data, gathered over all of it."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +125,12 @@ def test_what_is_no_data_set_is_the_users_error(tmp_path: Path, name: str, text:
 def test_nothing_at_all_is_the_users_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"annotations\.json.*found nothing"):
         read_dataset(tmp_path / "gone")
+
+
+def test_without_pyyaml_a_data_yaml_names_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "data.yaml", "train: images\nnames: [imp, cow]")
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(UserError, match=r"needs the package PyYAML: pip install '.*\[labels\]'"):
+        read_dataset(tmp_path)

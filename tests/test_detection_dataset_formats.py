@@ -132,6 +132,17 @@ def test_a_darknet_list_keeps_its_order_and_may_start_at_another_folder(tmp_path
     assert [image.image_id for image in dataset.images] == [1, 2]
 
 
+def test_a_bare_folder_with_parts_has_no_other_split(tmp_path: Path) -> None:
+    paint(tmp_path / "images" / "train" / "a.png", tmp_path / "images" / "valid" / "b.png")
+    write(tmp_path / "labels" / "train" / "a.txt", ROWS)
+    write(tmp_path / "labels" / "valid" / "b.txt", ROWS)
+    write(tmp_path / "classes.txt", "imp\ncow\n")
+    assert_read(read_dataset(tmp_path, split="train"), ["a.png"], BOXES)
+    assert_read(read_dataset(tmp_path, split="val"), ["b.png"], BOXES)
+    with pytest.raises(UserError, match=r"images/test in .*, found valid, train; give --split"):
+        read_dataset(tmp_path, split="test")
+
+
 def test_an_image_without_a_label_file_has_no_boxes_but_one_must_have_some(tmp_path: Path) -> None:
     paint(tmp_path / "images" / "a.png", tmp_path / "images" / "b.png")
     write(tmp_path / "classes.txt", "imp\ncow\n")

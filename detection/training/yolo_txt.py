@@ -59,13 +59,20 @@ def scan_yaml(path: Path, split: str, faults: Faults) -> Dataset:
 
 
 def scan_folder(folder: Path, names_file: Path, split: str, faults: Faults) -> Dataset:
-    """The sound part of a folder with a file of class names: those of its split's list, or all its images."""
-    names = [line.strip() for line in names_file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    lists = [folder / f"{name}.txt" for name in split_names(split) if (folder / f"{name}.txt").is_file()]
-    parts = [folder / "images" / name for name in split_names(split)]
-    places = [*lists, *(part for part in parts if part.is_dir()), folder / "images", folder]
-    images = _list_images(next(place for place in places if place.exists()), faults)
-    return _scan_images(folder, images, tuple(names), faults)
+    """The sound part of a folder with a file of class names; all of it, if it has no lists or parts.
+
+    UserError if it has some, and none of the split's name.
+    """
+    names = tuple(line.strip() for line in _read_lines(names_file) if line.strip())
+    known = [*split_names(split), *(name for names in SPLITS.values() for name in names)]
+    places = [(name, place) for name in known for place in (folder / f"{name}.txt", folder / "images" / name)]
+    parts = [(name, place) for name, place in places if place.exists()]
+    whole = folder / "images" if (folder / "images").is_dir() else folder
+    name, place = parts[0] if parts else (split, whole)
+    if name not in split_names(split):
+        found = ", ".join(place.name for _, place in parts)
+        raise UserError(f"expected {split}.txt or images/{split} in {folder}, found {found}; give --split")
+    return _scan_images(folder, _list_images(place, faults), names, faults)
 
 
 def find_names_file(folder: Path) -> Path | None:
@@ -155,7 +162,7 @@ def _list_images(place: Path, faults: Faults) -> list[Path]:
     if not place.is_file():
         raise UserError(f"expected a folder of images or a list of them at {place}, found nothing")
     images: list[Path] = []
-    for number, line in enumerate(place.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    for number, line in enumerate(_read_lines(place), start=1):
         if line.strip():
             image = _find_listed(place.parent, line.strip())
             if image is None:
@@ -194,13 +201,17 @@ def _read_rows(path: Path, size_wh: SizeWH, classes: int, faults: Faults) -> Ite
         return
     folder = faults.source if faults.source.is_dir() else faults.source.parent
     name = path.relative_to(folder) if path.is_relative_to(folder) else path
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
+    for number, line in enumerate(_read_lines(path), start=1):
         if line.strip():
             row = parse_row(line, size_wh, classes, f"{name}:{number}")
             if isinstance(row, str):
                 faults.add(f"{name}:{number}", row)
             else:
                 yield row
+
+
+def _read_lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
 
 
 def _find_orphans(labels: Sequence[Path]) -> list[Path]:
