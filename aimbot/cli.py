@@ -20,6 +20,10 @@ convert_app = typer.Typer(help="Models in, models out.", no_args_is_help=True)
 benchmark_app = typer.Typer(help="Figures, measured here and now.", no_args_is_help=True)
 app.add_typer(convert_app, name="convert")
 app.add_typer(benchmark_app, name="benchmark")
+labels_app = typer.Typer(
+    help="Labelled data: check it, convert it, make frames to label.", no_args_is_help=True
+)
+app.add_typer(labels_app, name="labels")
 
 Profile = Annotated[str, typer.Option(help="A profile's name, or a .toml file.")]
 Sets = Annotated[Optional[list[str]], typer.Option("--set", metavar="KEY=VALUE", help="Override a setting.")]  # noqa: UP045
@@ -32,6 +36,10 @@ Out = Annotated[Optional[Path], typer.Option(help="A folder for the results.")] 
 Model = Annotated[Optional[str], typer.Option(help="A name under models/, or an .onnx file.")]  # noqa: UP045
 Backend = Annotated[Optional[str], typer.Option(help="auto, openvino or onnx.")]  # noqa: UP045
 Predictions = Annotated[Optional[Path], typer.Option(metavar="FILE", help="Write COCO results JSON.")]  # noqa: UP045
+
+Labels = Annotated[Path, typer.Argument(help="A COCO .json, a data.yaml, or a folder with labels.")]
+Images = Annotated[Optional[Path], typer.Option(metavar="DIR", help="Where a COCO file's images are.")]  # noqa: UP045
+Split = Annotated[str, typer.Option(help="Which part, where the data has parts: train, val, test.")]
 
 
 def main() -> None:
@@ -290,6 +298,57 @@ def convert_int8(
     from aimbot.commands.models import convert_to_int8
 
     _print(convert_to_int8(model, calibration, validation, method, max_drop, force, out), as_json)
+
+
+@labels_app.command("check")
+def labels_check(
+    source: Labels, images: Images = None, split: Split = "train", as_json: Json = False
+) -> None:
+    """Count images and boxes, and list what is wrong with them."""
+    from aimbot.commands.datasets import check_labels
+
+    report, faults = check_labels(source, images, split)
+    _print(report, as_json)
+    faults.raise_any()
+
+
+@labels_app.command("convert")
+def labels_convert(
+    source: Labels,
+    to: Annotated[Literal["coco", "yolo"], typer.Option()],
+    out: Annotated[Path, typer.Option(metavar="DIR")],
+    images: Images = None,
+    split: Split = "train",
+    link: Annotated[bool, typer.Option("--link", help="Hard-link the images instead of copying.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Labelled data in another layout."""
+    from aimbot.commands.datasets import convert_labels
+
+    _print(convert_labels(source, images, split, to, out, link), as_json)
+
+
+@labels_app.command("export")
+def labels_export(
+    source: Annotated[Path, typer.Argument(help="A session folder, a video, an image folder.")],
+    out: Annotated[Path, typer.Option(metavar="DIR")],
+    every_s: Annotated[float, typer.Option(min=0.01, help="Time between frames.")] = 0.5,
+    min_change: Annotated[float, typer.Option(min=0.0, help="Grey levels between frames, the mean.")] = 1.0,
+    prelabel: Annotated[
+        Optional[Literal["coco", "yolo"]],  # noqa: UP045
+        typer.Option(help="Write the model's boxes too, to be corrected."),
+    ] = None,
+    model: Model = None,
+    backend: Backend = None,
+    sets: Sets = None,
+    as_json: Json = False,
+) -> None:
+    """Frames of a recording as images to label."""
+    from aimbot.commands.common import gather_settings
+    from aimbot.commands.datasets import export_session
+
+    settings = gather_settings("default", _model_sets(sets, model, backend))
+    _print(export_session(source, out, every_s, min_change, prelabel, settings), as_json)
 
 
 @benchmark_app.command("loop")

@@ -9,6 +9,8 @@ from keras import ops
 KEPT_AREA = 0.35
 MIN_SIDE_PX = 4.0
 GREY = 0.45
+MOST_BOXES = 64
+"""Of a training image; the loss compares each with every cell, and four crowds in a mosaic are rare."""
 
 
 def augment_batch(
@@ -18,7 +20,7 @@ def augment_batch(
 
     frames: uint8 (N, H, W, 3) BGR, all of the data. boxes: float32 (N, M, 5), class -1 for what is to be
     ignored. draws: random numbers of B images, see `batches.draw_batch`. Returns float32 (B, H, W, 3) RGB in
-    0..1, and float32 (B, 4·M, 5) boxes, zero where unused.
+    0..1, and float32 (B, min(4·M, MOST_BOXES), 5) boxes, zero where unused.
 
     Every image is a mosaic of four quadrants around a point; without mosaic the point is the lower right
     corner, so that the first quadrant is all of it.
@@ -40,7 +42,8 @@ def augment_batch(
     image = _sample(frames, picks, centre, scale, shift, flip, size_wh)
     moved = _move_boxes(ops.take(boxes, picks, axis=0), scale, shift, flip, width)
     kept = _clip_boxes(moved, left, top, right, bottom)
-    return _jitter_colour(image, draws["hsv"]), ops.reshape(kept, (-1, 4 * boxes.shape[1], 5))
+    kept = _keep_largest(ops.reshape(kept, (-1, 4 * boxes.shape[1], 5)))
+    return _jitter_colour(image, draws["hsv"]), kept
 
 
 def _sample(
@@ -114,6 +117,15 @@ def _clip_boxes(boxes: Any, left: Any, top: Any, right: Any, bottom: Any) -> Any
     kept = (area > 0) & (seen > 0) & (recognizable | (boxes[..., 4] < 0))
     clipped = ops.stack([x0, y0, x1, y1, boxes[..., 4]], axis=-1)
     return ops.where(kept[..., None], clipped, 0.0)
+
+
+def _keep_largest(boxes: Any) -> Any:
+    """The MOST_BOXES largest of boxes (B, M, 5)."""
+    if boxes.shape[1] <= MOST_BOXES:
+        return boxes
+    areas = ops.prod(boxes[..., 2:4] - boxes[..., 0:2], axis=-1)
+    _, index = ops.top_k(areas, MOST_BOXES)
+    return ops.take_along_axis(boxes, index[..., None], axis=1)
 
 
 def _jitter_colour(image: Any, hsv: Any) -> Any:

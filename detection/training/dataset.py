@@ -1,93 +1,183 @@
-"""COCO folders as arrays for training."""
+"""A labelled data set in memory, whatever format it came in, and what is wrong with one."""
 
-import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
+from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from capture.errors import UserError
+from capture.replay import read_image
+from detection.boxes import SizeWH
 
-MAX_BOXES = 16
+TOLERANCE_PX = 1.0
+"""How far a box may reach out of its image before that is a fault: labelling tools round."""
+FAULTS_SHOWN = 3
+DIGITS = 4
+"""Decimals that are kept of pixels: a side of 24 px is 24 again after a sum and a difference."""
+HEIGHT_EDGES_PX = (24.0, 64.0)
 
 
-@dataclass(frozen=True, slots=True)
-class LabelledFrames:
-    """Frames at the network's size, and their boxes.
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledImage:
+    """An image file and its boxes.
 
-    pixels: uint8 (N, H, W, 3) BGR. boxes: float32 (N, MAX_BOXES, 5): left, top, right, bottom in pixels of
-    the resized frame, and the class id; unused rows are zero.
+    xyxy_px: float64 (N, 4), left, top, right, bottom in pixels of the image, inside it.
+    class_id: int32 (N,), index into the data set's class names.
+    is_crowd: bool (N,), boxes that neither count nor harm: COCO's iscrowd, or ignore.
     """
 
-    pixels: NDArray[np.uint8]
-    boxes: NDArray[np.float32]
+    image_id: int | str
+    path: Path
+    size_wh: SizeWH
+    xyxy_px: NDArray[np.float64]
+    class_id: NDArray[np.int32]
+    is_crowd: NDArray[np.bool_]
 
 
-def read_coco(folder: Path, size_wh: tuple[int, int], threads: int = 8) -> LabelledFrames:
-    """Read DIR/annotations.json and DIR/images, resized (bilinear, as at inference).
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataset:
+    """Labelled images in the order of their source; category_ids are the source's, one a class name."""
 
-    Of more than MAX_BOXES boxes the largest are kept. UserError if files are missing.
-    """
-    path = folder / "annotations.json"
-    if not path.is_file():
-        raise UserError(
-            f"expected COCO annotations at {path}; make them: python -m arena.dataset --out {folder}"
-        )
-    coco = json.loads(path.read_text())
-    class_ids = {category["id"]: index for index, category in enumerate(coco["categories"])}
-    by_image: dict[int, list[list[float]]] = {}
-    for row in coco["annotations"]:
-        left, top, width, height = row["bbox"]
-        box = [left, top, left + width, top + height, class_ids[row["category_id"]]]
-        by_image.setdefault(row["image_id"], []).append(box)
-    count = len(coco["images"])
-    pixels = np.zeros((count, size_wh[1], size_wh[0], 3), np.uint8)
-    boxes = np.zeros((count, MAX_BOXES, 5), np.float32)
-
-    def load(index: int) -> None:
-        image = coco["images"][index]
-        frame = cv2.imread(str(folder / "images" / image["file_name"]))
-        if frame is None:
-            raise UserError(f"expected an image at {folder / 'images' / image['file_name']}, found none")
-        scale = np.array([size_wh[0] / frame.shape[1], size_wh[1] / frame.shape[0]], np.float32)
-        pixels[index] = cv2.resize(frame, size_wh, interpolation=cv2.INTER_LINEAR)
-        rows = sorted(by_image.get(image["id"], []), key=lambda b: (b[0] - b[2]) * (b[3] - b[1]))[:MAX_BOXES]
-        if rows:
-            found = np.array(rows, np.float32)
-            found[:, :4] *= np.tile(scale, 2)
-            boxes[index, : len(rows)] = found
-
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(load, range(count)))
-    return LabelledFrames(pixels, boxes)
+    source: Path
+    images: tuple[LabelledImage, ...]
+    class_names: tuple[str, ...]
+    category_ids: tuple[int | str, ...]
 
 
-def cluster_anchors(
-    boxes: NDArray[np.float32], count: int, rounds: int = 50, seed: int = 0
-) -> NDArray[np.float64]:
-    """k-means over box sizes with 1 − IoU as distance (YOLO9000, Redmon and Farhadi, 2017).
+@dataclass(slots=True)
+class Faults:
+    """What is wrong with a source, a line each, gathered over all of it."""
 
-    boxes: (…, 5) as in LabelledFrames. Returns (count, 2) width and height in pixels, smallest area first.
-    """
-    flat = boxes.reshape(-1, 5)
-    sizes = (flat[:, 2:4] - flat[:, 0:2]).astype(np.float64)
-    sizes = sizes[(sizes > 0).all(axis=1)]
-    rng = np.random.default_rng(seed)
-    order = np.argsort(sizes.prod(axis=1))
-    centres = sizes[order[np.linspace(0, len(order) - 1, count + 2).astype(int)[1:-1]]]
-    sizes = sizes[rng.permutation(len(sizes))[:20_000]]
-    for _ in range(rounds):
-        overlap = np.minimum(sizes[:, None], centres).prod(axis=2)
-        union = sizes.prod(axis=1)[:, None] + centres.prod(axis=1) - overlap
-        nearest = (overlap / union).argmax(axis=1)
-        centres = np.array(
-            [
-                np.median(sizes[nearest == k], axis=0) if (nearest == k).any() else centres[k]
-                for k in range(count)
-            ]
-        )
-    ordered: NDArray[np.float64] = centres[np.argsort(centres.prod(axis=1))]
-    return ordered
+    source: Path
+    lines: list[str] = field(default_factory=list)
+
+    def add(self, where: str | Path, what: str) -> None:
+        """`where`: a file, named from the source's folder on, or a place in the source."""
+        folder = self.source if self.source.is_dir() else self.source.parent
+        if isinstance(where, Path) and where.is_relative_to(folder):
+            where = where.relative_to(folder)
+        self.lines.append(f"{where}: {what}")
+
+    def raise_any(self) -> None:
+        """UserError with the first few and the number of the others, if there are any."""
+        if self.lines:
+            more = len(self.lines) - FAULTS_SHOWN
+            raise UserError(
+                f"expected sound labels in {self.source}, got "
+                + "; ".join(self.lines[:FAULTS_SHOWN])
+                + (f" … and {more} more; `run_aimbot.py labels check` lists them all" if more > 0 else "")
+            )
+
+
+class BoxRow(NamedTuple):
+    """A box as a file has it: left, top, right, bottom in pixels, and where it stands."""
+
+    where: str
+    xyxy: tuple[float, float, float, float]
+    class_id: int
+    is_crowd: bool = False
+
+
+def label_image(
+    image_id: int | str, path: Path, size_wh: SizeWH, rows: Iterable[BoxRow], faults: Faults
+) -> LabelledImage:
+    """An image with those of its boxes that are sound, cut at its edges; the others become faults."""
+    kept: list[BoxRow] = []
+    limits = np.array([*size_wh, *size_wh], np.float64)
+    for row in rows:
+        clipped = np.clip(row.xyxy, 0.0, limits)
+        left, top, right, bottom = (round(value, 2) for value in row.xyxy)
+        if not (right > left and bottom > top):
+            faults.add(row.where, f"a box of {right - left:g}x{bottom - top:g} px")
+        elif np.abs(clipped - row.xyxy).max() > TOLERANCE_PX or (clipped[2:] <= clipped[:2]).any():
+            box = f"{left:g},{top:g} to {right:g},{bottom:g}"
+            faults.add(row.where, f"a box from {box} px, outside of {size_wh[0]}x{size_wh[1]}")
+        else:
+            kept.append(row._replace(xyxy=tuple(clipped.tolist())))
+    return LabelledImage(
+        image_id,
+        path,
+        size_wh,
+        np.array([row.xyxy for row in kept], np.float64).reshape(-1, 4),
+        np.array([row.class_id for row in kept], np.int32),
+        np.array([row.is_crowd for row in kept], np.bool_),
+    )
+
+
+def measure_images(paths: Sequence[Path], faults: Faults) -> list[SizeWH | None]:
+    """Width and height of each image as decoded (turned as its EXIF data says); None, a fault, for others."""
+
+    def measure(path: Path) -> SizeWH | None:
+        try:
+            height, width = read_image(path).shape[:2]
+        except UserError:
+            return None
+        return width, height
+
+    with ThreadPoolExecutor() as pool:
+        sizes = list(pool.map(measure, paths))
+    for path, size in zip(paths, sizes, strict=True):
+        if size is None:
+            faults.add(path, "an image that cannot be decoded")
+    return sizes
+
+
+def check_sizes(dataset: Dataset, faults: Faults) -> None:
+    """Decode every image: one that is no image, or has another size than labelled, is a fault."""
+    sizes = measure_images([image.path for image in dataset.images], faults)
+    for image, size in zip(dataset.images, sizes, strict=True):
+        if size is not None:
+            check_size(image, size, faults)
+
+
+def check_size(image: LabelledImage, size_wh: SizeWH, faults: Faults) -> None:
+    """A fault if the decoded image has another size than labelled."""
+    if size_wh != image.size_wh:
+        (width, height), (wanted_width, wanted_height) = size_wh, image.size_wh
+        faults.add(image.path, f"an image of {width}x{height}, labelled as {wanted_width}x{wanted_height}")
+
+
+def join_datasets(datasets: Sequence[Dataset]) -> Dataset:
+    """All images of several sets, numbered anew from 1; UserError if their class names differ."""
+    first = datasets[0]
+    for other in datasets[1:]:
+        if other.class_names != first.class_names:
+            raise UserError(
+                f"expected the same classes in the same order in all data, got "
+                f"{', '.join(first.class_names)} in {first.source} and "
+                f"{', '.join(other.class_names)} in {other.source}; relabel one"
+            )
+    if len(datasets) == 1:
+        return first
+    images = (image for dataset in datasets for image in dataset.images)
+    numbered = tuple(replace(image, image_id=number) for number, image in zip(count(1), images, strict=False))
+    return replace(first, images=numbered)
+
+
+def count_labels(dataset: Dataset) -> dict[str, Any]:
+    """How many images and boxes there are, by class and by height in pixels of the images; no crowds."""
+    kept = [(image, ~image.is_crowd) for image in dataset.images]
+    class_ids = np.array([class_id for image, is_box in kept for class_id in image.class_id[is_box]])
+    xyxy = np.array([box for image, is_box in kept for box in image.xyxy_px[is_box]]).reshape(-1, 4)
+    heights = np.round(xyxy[:, 3] - xyxy[:, 1], DIGITS)
+    low, high = HEIGHT_EDGES_PX
+    bins = {
+        f"under {low:g} px": int((heights < low).sum()),
+        f"{low:g} to {high:g} px": int(((heights >= low) & (heights <= high)).sum()),
+        f"over {high:g} px": int((heights > high).sum()),
+    }
+    return {
+        "images": len(dataset.images),
+        "images_without_boxes": sum(len(image.class_id) == 0 for image in dataset.images),
+        "sizes": dict(Counter("{}x{}".format(*image.size_wh) for image in dataset.images).most_common()),
+        "boxes": len(class_ids),
+        "crowds": sum(int(image.is_crowd.sum()) for image in dataset.images),
+        "classes": {name: int((class_ids == index).sum()) for index, name in enumerate(dataset.class_names)},
+        "heights": bins,
+    }

@@ -10,7 +10,7 @@ from keras import ops
 from detection.darknet import DarknetConfig, route_sources
 from detection.network import build_network
 from detection.training.augment import augment_batch
-from detection.training.dataset import LabelledFrames
+from detection.training.frames import LabelledFrames
 from detection.training.loss import yolo_loss
 from detection.training.settings import Freeze
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from capture.errors import UserError
 from capture.frame import Pixels
 from detection.detections import Detections
-from detection.training.dataset import LabelledFrames
+from detection.training.frames import LabelledFrames
 
 TRUE_BGR, FOUND_BGR, IGNORED_BGR = (60, 220, 60), (60, 160, 255), (200, 200, 200)
 SHOWN_CONFIDENCE = 0.25

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from capture.errors import UserError
 from detection.darknet import DarknetConfig, load_weights, read_cfg
+from detection.training.anchors import cluster_anchors
 from detection.training.batches import count_steps, draw_batch, stream_batches
 from detection.training.callbacks import Facts, ProgressBar, Saver, Stopwatch, TimeLimit, cut_log
 from detection.training.checkpoint import Progress, load_checkpoint
-from detection.training.dataset import LabelledFrames, cluster_anchors, read_coco
+from detection.training.dataset import join_datasets
+from detection.training.formats import read_dataset
+from detection.training.frames import LabelledFrames, load_frames
 from detection.training.learner import Learner
 from detection.training.pictures import draw_batch_picture, draw_validation_picture, plot_log
 from detection.training.run import Pace, Run
@@ -138,11 +140,14 @@ def make_tensorboard(folder: Path) -> Any:
 
 def read_frames(folders: Sequence[Path], config: DarknetConfig) -> LabelledFrames:
     """All frames of some data sets, at the network's size; UserError if there are none."""
-    size_wh = (config.width_px, config.height_px)
-    parts = [read_coco(folder, size_wh, threads=os.cpu_count() or 2) for folder in folders]
-    frames = LabelledFrames(
-        np.concatenate([part.pixels for part in parts]), np.concatenate([part.boxes for part in parts])
-    )
+    dataset = join_datasets([read_dataset(folder) for folder in folders])
+    classes = config.heads[0].classes
+    if len(dataset.class_names) != classes:
+        raise UserError(
+            f"expected data of {classes} classes, as the cfg says, got {len(dataset.class_names)}: "
+            f"{', '.join(dataset.class_names[:5])}"
+        )
+    frames = load_frames(dataset, (config.width_px, config.height_px), threads=os.cpu_count() or 2)
     if not len(frames.pixels):
         raise UserError(f"expected images to learn from in {', '.join(map(str, folders))}, found none")
     return frames

@@ -9,7 +9,7 @@ from detection.boxes import suppress_overlaps, xyxy_to_xywh
 from detection.darknet import DarknetConfig
 from detection.decode import decode_heads
 from detection.detections import Detections
-from detection.training.dataset import LabelledFrames
+from detection.training.frames import LabelledFrames
 
 LOW_CONFIDENCE = 0.01  # average precision needs the unsure boxes too
 SUPPRESS_IOU = 0.45
