@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import vizdoom as vzd
 
-from arena.labels import Box, find_monsters, is_hidden
+from arena.labels import Box, find_dying, find_monsters, is_hidden
 from arena.maps import SCENARIOS, SPLITS
 from arena.scenes import Place, iterate_scenes
 
@@ -27,7 +27,7 @@ FRAMES_PER_JOB = 80
 EMPTY_SHARE = 0.08
 
 LabelledBox = tuple[Box, bool]
-"""A box, and whether it is to be ignored because nobody could see what is in it."""
+"""A box, and whether it is to be ignored because nobody could tell from the picture what is in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,7 @@ def run_job(job: Job) -> list[tuple[str, list[LabelledBox]]]:
                 break
             pixels = np.ascontiguousarray(state.screen_buffer)
             boxes = [(monster.box, is_hidden(monster, pixels)) for monster in find_monsters(state)]
+            boxes += [(box, True) for box in find_dying(state)]
             if not boxes and empty >= EMPTY_SHARE * job.frames:
                 continue
             empty += not boxes

@@ -15,6 +15,30 @@ MIN_VISIBLE_SHARE = 0.1
 MIN_CONTRAST = 12.0
 """Brightness, 0 to 255, between the 5th and the 95th percentile of a box's pixels."""
 
+MONSTERS = frozenset(
+    [
+        "Zombieman",
+        "ShotgunGuy",
+        "ChaingunGuy",
+        "DoomImp",
+        "Demon",
+        "Spectre",
+        "LostSoul",
+        "Cacodemon",
+        "HellKnight",
+        "BaronOfHell",
+        "Arachnotron",
+        "PainElemental",
+        "Revenant",
+        "Fatso",
+        "Archvile",
+        "WolfensteinSS",
+        "Cyberdemon",
+        "SpiderMastermind",
+    ]
+)
+"""The names of their classes; a killed one has Dead before it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Monster:
@@ -33,27 +57,47 @@ def find_monsters(
 ) -> list[Monster]:
     """The living monsters of a game state whose labels buffer is enabled.
 
-    A label's own box respects walls and no other sprites, so each box is taken from the pixels of
-    `labels_buffer` that carry the label's value; the player's weapon takes pixels away there too. A killed
-    monster's category changes to Gore at once.
+    A killed monster's category changes to Gore at once.
     """
     monsters = []
     for label in state.labels:
-        if label.object_category != "Monster":
-            continue
-        x, y = max(label.x, 0), max(label.y, 0)
-        patch = state.labels_buffer[y : y + label.height + 1, x : x + label.width + 1] == label.value
-        visible = int(np.count_nonzero(patch))
-        if visible < min_visible_px:
-            continue
-        rows, columns = np.flatnonzero(patch.any(axis=1)), np.flatnonzero(patch.any(axis=0))
-        left, top = x + int(columns[0]), y + int(rows[0])
-        right, bottom = x + int(columns[-1]) + 1, y + int(rows[-1]) + 1
-        if min(right - left, bottom - top) < min_side_px:
-            continue
-        box = (float(left), float(top), float(right), float(bottom))
-        monsters.append(Monster(box, visible / max(label.width * label.height, 1)))
+        if label.object_category == "Monster":
+            monster = _measure(label, state.labels_buffer, min_visible_px, min_side_px)
+            if monster is not None:
+                monsters.append(monster)
     return monsters
+
+
+def find_dying(state: Any) -> list[Box]:
+    """Boxes of what was just killed and has not fallen yet: on a single picture it looks alive."""
+    boxes = []
+    for label in state.labels:
+        is_monster = label.object_name.removeprefix("Dead") in MONSTERS
+        if label.object_category == "Gore" and is_monster and label.height > label.width:
+            fallen = _measure(label, state.labels_buffer, MIN_VISIBLE_PX, MIN_SIDE_PX)
+            if fallen is not None:
+                boxes.append(fallen.box)
+    return boxes
+
+
+def _measure(label: Any, buffer: Any, min_visible_px: int, min_side_px: int) -> Monster | None:
+    """A label's visible pixels; None if they are too few.
+
+    A label's own box respects walls and no other sprites, so the box is taken from the pixels of the buffer
+    that carry the label's value; the player's weapon takes pixels away there too.
+    """
+    x, y = max(label.x, 0), max(label.y, 0)
+    patch = buffer[y : y + label.height + 1, x : x + label.width + 1] == label.value
+    visible = int(np.count_nonzero(patch))
+    if visible < min_visible_px:
+        return None
+    rows, columns = np.flatnonzero(patch.any(axis=1)), np.flatnonzero(patch.any(axis=0))
+    left, top = x + int(columns[0]), y + int(rows[0])
+    right, bottom = x + int(columns[-1]) + 1, y + int(rows[-1]) + 1
+    if min(right - left, bottom - top) < min_side_px:
+        return None
+    box = (float(left), float(top), float(right), float(bottom))
+    return Monster(box, visible / max(label.width * label.height, 1))
 
 
 def is_hidden(monster: Monster, pixels: NDArray[np.uint8]) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import vizdoom as vzd
 
+from arena.labels import MONSTERS
 from arena.maps import SCENARIOS
 from arena.remix import write_remix
 from arena.views import choose_viewpoint, read_walls
@@ -26,28 +27,6 @@ WEAPONS = (
     "PlasmaRifle",
 )
 ALL_WEAPONS_SHARE = 0.6
-MONSTERS = frozenset(
-    [
-        "Zombieman",
-        "ShotgunGuy",
-        "ChaingunGuy",
-        "DoomImp",
-        "Demon",
-        "Spectre",
-        "LostSoul",
-        "Cacodemon",
-        "HellKnight",
-        "BaronOfHell",
-        "Arachnotron",
-        "PainElemental",
-        "Revenant",
-        "Fatso",
-        "Archvile",
-        "WolfensteinSS",
-        "Cyberdemon",
-        "SpiderMastermind",
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)

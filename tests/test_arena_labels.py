@@ -5,11 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from arena.labels import Box, Monster, find_monsters, is_hidden
+from arena.labels import Box, Monster, find_dying, find_monsters, is_hidden
 
 
-def label(value: int, x: int, y: int, width: int, height: int, category: str = "Monster") -> SimpleNamespace:
-    return SimpleNamespace(value=value, x=x, y=y, width=width, height=height, object_category=category)
+def label(
+    value: int, x: int, y: int, width: int, height: int, category: str = "Monster", name: str = "DoomImp"
+) -> SimpleNamespace:
+    return SimpleNamespace(
+        value=value, x=x, y=y, width=width, height=height, object_category=category, object_name=name
+    )
 
 
 def state(*drawn: tuple[SimpleNamespace, tuple[int, int, int, int]]) -> Any:
@@ -78,3 +82,13 @@ def test_a_sliver_and_black_on_black_are_hidden() -> None:
     assert not is_hidden(Monster(box, 0.5), lit)
     assert is_hidden(Monster(box, 0.05), lit)
     assert is_hidden(Monster(box, 0.5), dark)
+
+
+def test_what_is_falling_is_told_from_what_lies() -> None:
+    killed = state(
+        (label(1, 10, 10, 30, 60, "Gore", "DeadDoomImp"), (10, 10, 40, 70)),
+        (label(2, 100, 60, 60, 20, "Gore", "DeadDoomImp"), (100, 60, 160, 80)),
+        (label(4, 300, 10, 30, 60, "Gore", "DeadExplosiveBarrel"), (300, 10, 330, 70)),
+        (label(3, 200, 10, 30, 60), (200, 10, 230, 70)),
+    )
+    assert find_dying(killed) == [(10.0, 10.0, 40.0, 70.0)]

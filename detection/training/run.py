@@ -47,8 +47,9 @@ class Run:
     checkpoint: Path
 
     def share_done(self) -> float:
-        """From 0 to 1; between epochs, when Keras's variables are up to date."""
-        return self.pace.share_done(int(self.learner.steps))
+        """From 0 to 1; without a time limit only between epochs, when Keras's variables are up to date."""
+        step = 0 if self.pace.limit_s is not None else int(self.learner.steps)
+        return self.pace.share_done(step)
 
     def share_of_mosaics(self, step: int) -> float:
         """Of the images of a step, how many are mosaics."""
