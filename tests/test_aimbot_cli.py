@@ -126,6 +126,12 @@ def test_annotations_that_do_not_match_the_images_list_the_missing(tmp_path: Pat
     assert_mistake(done, "gone.png")
 
 
+def test_a_report_where_a_file_is_in_the_way_says_so(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    arguments = ("--images", str(tmp_path), "--annotations", str(tmp_path / "a.json"))
+    assert_mistake(call("evaluate", *arguments, "--out", str(tmp_path / "taken")), "--out", "taken")
+
+
 def test_the_shipped_recording_is_decided_exactly_as_it_was_then() -> None:
     done = call("replay", str(RECORDING), "--json")
     assert done.returncode == 0, done.stderr

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.progress import track
 
-from aimbot.commands.common import gather_settings, stderr, write_json
+from aimbot.commands.common import gather_settings, make_folder, stderr, write_json
 from aimbot.config import Settings, validate_settings
 from aimbot.loop import Step
 from aimbot.replaying import RecordedDetector, Replayer, iterate_frames, replay_frames
@@ -88,11 +88,20 @@ def detect(source: Path, settings: Settings, out: Path | None, predictions: Path
     return {"frames": counted, "detections": len(rows), "out": str(out) if out else None}
 
 
-def evaluate(images: Path, annotations: Path, settings: Settings, predictions: Path | None) -> dict[str, Any]:
-    """COCO figures of the detector on labelled images."""
+def evaluate(
+    images: Path,
+    annotations: Path,
+    settings: Settings,
+    predictions: Path | None,
+    out: Path | None,
+    class_agnostic: bool,
+) -> dict[str, Any]:
+    """COCO figures of the detector on labelled images; with `out`, a folder, also pictures of them."""
     from detection.training.evaluate import evaluate as evaluate_detector
     from detection.training.evaluate import settings_for_evaluation
 
+    if out is not None:
+        make_folder(out)
     detector = open_detector(settings_for_evaluation(settings.detector))
 
     def bar(images: Any) -> Any:
@@ -100,7 +109,14 @@ def evaluate(images: Path, annotations: Path, settings: Settings, predictions: P
 
     try:
         return evaluate_detector(
-            detector, images, annotations, settings.detector.model, track=bar, predictions=predictions
+            detector,
+            images,
+            annotations,
+            settings.detector.model,
+            class_agnostic,
+            track=bar,
+            predictions=predictions,
+            report=out,
         )
     finally:
         detector.close()
