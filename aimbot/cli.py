@@ -162,6 +162,14 @@ def detect(
     sets: Sets = None,
     out: Out = None,
     predictions: Predictions = None,
+    track: Annotated[
+        bool,
+        typer.Option(
+            "--track",
+            help="Number each target over the frames, with the tracker that aims. A session's counts "
+            "tell it how the view turned; a plain video has none: there a quick turn can change the numbers.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Find boxes in pictures, and draw them."""
@@ -169,7 +177,7 @@ def detect(
     from aimbot.commands.replay import detect as run_detect
 
     settings = gather_settings("default", _model_sets(sets, model, backend))
-    _print(run_detect(source, settings, out, predictions), as_json)
+    _print(run_detect(source, settings, sets or [], out, predictions, track), as_json)
 
 
 @app.command()

@@ -249,7 +249,9 @@ def test_a_source_becomes_rows_and_pictures(data: tuple[Path, Path, dict[str, An
     ]
     detector = ScriptedDetector({2: make_detections(BOXES_XYWH[:1])})
     rows = detect_frames(detector, frames, tmp_path / "pictures")
-    assert [(row["image_id"], row["category_id"], row["category"]) for row in rows] == [(2, 1, "monster")]
+    assert rows == [
+        {"image_id": 2, "category_id": 1, "category": "monster", "bbox": [10, 10, 12, 16], "score": 0.9}
+    ]
     assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == ["000001.jpg", "000002.jpg"]
     detect_frames(detector, frames, tmp_path / "video", video_fps=30)
     video = cv2.VideoCapture(str(tmp_path / "video" / "annotated.mp4"))
