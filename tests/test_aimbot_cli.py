@@ -146,7 +146,7 @@ def test_a_session_detected_anew_still_finds_the_recorded_monsters(tmp_path: Pat
     assert done.returncode == 0, done.stderr
     rows = json.loads((tmp_path / "p.json").read_text())
     assert set(rows[0]) == {"image_id", "category_id", "category", "bbox", "score", "track_id"}
-    # About 15 monsters come into view, counted by eye; live, with the latency taken as exact, it was 26.
+    # About 15 monsters come into view, counted by eye; with the latency taken as exact, it would be 26.
     assert 14 <= json.loads(done.stdout)["identities"] <= 18
     recorded = [json.loads(line) for line in (RECORDING / "frames.jsonl").read_text().splitlines()]
     boxes = sum(len(row["detections"]["confidence"]) for row in recorded)

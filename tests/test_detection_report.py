@@ -112,6 +112,16 @@ def test_a_report_without_matplotlib_names_the_extra(tmp_path: Path, monkeypatch
     assert not (tmp_path / "out").exists()
 
 
+def test_a_long_caption_stays_under_its_tile(tmp_path: Path) -> None:
+    make_image(tmp_path)
+    mistake = Mistake("a.png", [0, 0, 90, 90], [], ("W" * 60, ""))
+    draw_sheet([mistake], tmp_path, "", tmp_path / "sheet.png")
+    captions = np.asarray(cv2.imread(str(tmp_path / "sheet.png")), np.uint8)[56 + TILE_PX :]
+    columns = np.flatnonzero((captions != captions[-1, -1]).any(axis=(0, 2)))
+    assert len(columns) > 100
+    assert columns[-1] < 10 + TILE_PX + 5
+
+
 def test_an_image_that_is_gone_is_named(tmp_path: Path) -> None:
     mistake = Mistake("gone.png", [0, 0, 9, 9], [], ("", ""))
     with pytest.raises(UserError, match=r"gone\.png"):

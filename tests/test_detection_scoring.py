@@ -50,7 +50,9 @@ def make_coco(labels: list[dict[str, Any]], images: int = 1, classes: int = 1) -
 
 
 def make_row(image_id: int, category_id: int, bbox: list[float], score: float) -> dict[str, Any]:
-    return {"image_id": image_id, "category_id": category_id, "bbox": bbox, "score": float(score)}
+    name = NAMES[category_id - 1]
+    row = {"image_id": image_id, "category_id": category_id, "category": name}
+    return {**row, "bbox": bbox, "score": float(score)}
 
 
 def make_label(bbox: list[float], **more: Any) -> dict[str, Any]:
@@ -177,6 +179,13 @@ def test_misses_come_largest_visible_area_first_with_what_was_predicted_near() -
     assert misses[1].caption == ("60 px high", "nothing predicted near")
     assert ("unsure", [300, 0, 40, 40]) in misses[0].boxes
     assert [kind for kind, _ in misses[1].boxes].count("unsure") == 0
+
+
+def test_a_box_found_twice_is_called_so_whatever_its_class_where_classes_do_not_count() -> None:
+    coco = make_coco([{**make_label([0, 0, 50, 50]), "category_id": 2}], classes=2)
+    rows = [make_row(0, 1, [0, 0, 50, 50], 0.7), make_row(0, 1, [0, 5, 50, 50], 0.6)]
+    (alarm,) = find_false_alarms(coco, rows, judge_rows(coco, rows, agnostic=True), 0.5)
+    assert alarm.caption == ("imp 0.60, 50 px high", "nearest: zombie IoU 0.82, found twice")
 
 
 def test_false_alarms_come_surest_first_and_name_the_class_they_took_for_another() -> None:

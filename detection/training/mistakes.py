@@ -66,13 +66,18 @@ def find_false_alarms(
         if row["score"] >= confidence and partner < 0 and not ignored
     ]
     wrong.sort(key=lambda row: -float(row["score"]))
+    found = {
+        id(coco["annotations"][partner])
+        for row, partner in zip(rows, verdicts.partner, strict=True)
+        if row["score"] >= confidence and partner >= 0
+    }
     images = _Images(coco, rows, confidence)
     mistakes = []
     for row in wrong:
         label, iou = _find_nearest(row, images.labels.get(row["image_id"], []))
         says = "nothing labelled near"
         if label:
-            twice = iou >= IOU and images.name(label) == images.name(row)
+            twice = iou >= IOU and id(label) in found
             says = f"nearest: {images.name(label)}IoU {iou:.2f}{', found twice' if twice else ''}"
         caption = (f"{images.name(row)}{row['score']:.2f}, {row['bbox'][3]:.0f} px high", says)
         mistakes.append(images.describe(row, None, caption))
@@ -92,8 +97,10 @@ class _Images:
         self.rows = _group_by_image(rows)
 
     def name(self, box: Box) -> str:
-        """The box's class, to go before a number; nothing where there is only one class."""
-        return f"{self._names[box['category_id']]} " if len(self._names) > 1 else ""
+        """The box's class and a space, a row's as the model calls it; nothing where there is only one."""
+        if len(self._names) == 1:
+            return ""
+        return f"{box.get('category') or self._names[box['category_id']]} "
 
     def describe(self, box: Box, near: Box | None, caption: tuple[str, str]) -> Mistake:
         """The mistake of one box; `near` is a prediction to draw also where it is below the confidence."""

@@ -32,10 +32,10 @@ def draw_sheet(mistakes: Sequence[Mistake], images_dir: Path, title: str, path: 
     top = 2 * LINE_PX + 2 * GAP_PX
     lines = -(-len(mistakes) // COLUMNS)
     sheet = np.full((top + lines * step, GAP_PX + COLUMNS * (TILE_PX + GAP_PX), 3), PAPER_BGR, np.uint8)
-    _write(sheet, title, (GAP_PX, LINE_PX), TEXT_BGR, TITLE_SCALE)
+    _write(sheet, title, (GAP_PX, LINE_PX), TEXT_BGR, sheet.shape[1] - 2 * GAP_PX, TITLE_SCALE)
     left = GAP_PX
     for text, colour in KINDS.values():
-        _write(sheet, text, (left, 2 * LINE_PX + 4), colour)
+        _write(sheet, text, (left, 2 * LINE_PX + 4), colour, sheet.shape[1])
         left += cv2.getTextSize(text, FONT, FONT_SCALE, 1)[0][0] + 2 * GAP_PX
     for index, mistake in enumerate(mistakes):
         x, y = GAP_PX + index % COLUMNS * (TILE_PX + GAP_PX), top + index // COLUMNS * step
@@ -44,7 +44,8 @@ def draw_sheet(mistakes: Sequence[Mistake], images_dir: Path, title: str, path: 
             raise UserError(f"expected an image that OpenCV can read, got {images_dir / mistake.file_name}")
         sheet[y : y + TILE_PX, x : x + TILE_PX] = draw_tile(np.asarray(image, np.uint8), mistake)
         for line, text in enumerate((_shorten(mistake.file_name), *mistake.caption), start=1):
-            _write(sheet, text, (x, y + TILE_PX + line * LINE_PX - 4), DIM_BGR if line == 1 else TEXT_BGR)
+            colour = DIM_BGR if line == 1 else TEXT_BGR
+            _write(sheet, text, (x, y + TILE_PX + line * LINE_PX - 4), colour, TILE_PX)
     if not cv2.imwrite(str(path), sheet):
         raise UserError(f"expected to write a picture to {path}, OpenCV cannot; choose another --out")
 
@@ -82,6 +83,14 @@ def _shorten(file_name: str) -> str:
 
 
 def _write(
-    sheet: Pixels, text: str, origin: tuple[int, int], colour: Colour, scale: float = FONT_SCALE
+    sheet: Pixels,
+    text: str,
+    origin: tuple[int, int],
+    colour: Colour,
+    width_px: int,
+    scale: float = FONT_SCALE,
 ) -> None:
+    """Write a line, smaller where it is wider than `width_px`."""
+    (width, _), _ = cv2.getTextSize(text, FONT, scale, 1)
+    scale *= min(1.0, width_px / max(width, 1))
     cv2.putText(sheet, text, origin, FONT, scale, colour, 1, cv2.LINE_AA)
