@@ -170,6 +170,14 @@ def detect(
     sets: Sets = None,
     out: Out = None,
     predictions: Predictions = None,
+    track: Annotated[
+        bool,
+        typer.Option(
+            "--track",
+            help="Number each target over the frames, with the tracker that aims. A session's counts "
+            "tell it how the view turned; a plain video has none: there a quick turn can change the numbers.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Find boxes in pictures, and draw them."""
@@ -177,7 +185,7 @@ def detect(
     from aimbot.commands.replay import detect as run_detect
 
     settings = gather_settings("default", _model_sets(sets, model, backend))
-    _print(run_detect(source, settings, out, predictions), as_json)
+    _print(run_detect(source, settings, sets or [], out, predictions, track), as_json)
 
 
 @app.command()
@@ -188,14 +196,21 @@ def evaluate(
     backend: Backend = None,
     sets: Sets = None,
     predictions: Predictions = None,
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="DIR", help="Write the figures, a plot, and sheets of the worst mistakes."),
+    ] = None,
+    class_agnostic: Annotated[
+        bool, typer.Option("--class-agnostic", help="A box counts whatever its class.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """COCO mAP of a model on labelled images."""
+    """COCO mAP of a model on labelled images: of all boxes, by class, by height."""
     from aimbot.commands.common import gather_settings
     from aimbot.commands.replay import evaluate as run_evaluate
 
     settings = gather_settings("default", _model_sets(sets, model, backend))
-    _print(run_evaluate(images, annotations, settings, predictions), as_json)
+    _print(run_evaluate(images, annotations, settings, predictions, out, class_agnostic), as_json)
 
 
 @app.command()

@@ -60,7 +60,13 @@ def profile_path(profile: str) -> Path:
 
 def load_settings(profile: str = "default", overrides: Sequence[str] = ()) -> Settings:
     """Defaults, then the profile, then `a.b=c` overrides; UserError names the setting that is wrong."""
-    data = _merge(_read_toml(profile_path("default")), _read_toml(profile_path(profile)))
+    return override_settings(
+        _merge(_read_toml(profile_path("default")), _read_toml(profile_path(profile))), overrides
+    )
+
+
+def override_settings(data: Mapping[str, Any], overrides: Sequence[str]) -> Settings:
+    """Settings from nested tables with `a.b=c` on top; UserError names the setting that is wrong."""
     for override in overrides:
         data = _merge(data, _parse_override(override))
     return validate_settings(data)

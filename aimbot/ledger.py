@@ -31,3 +31,8 @@ class CountLedger:
             if sent_ns <= time_ns:
                 return x, y
         return self._before
+
+    def totals_between(self, first_ns: int, last_ns: int) -> list[XY]:
+        """Each total that a picture from between the two times may show, oldest first."""
+        later = [(x, y) for sent_ns, x, y in self._entries if first_ns < sent_ns <= last_ns]
+        return [self.total_at(first_ns), *later]

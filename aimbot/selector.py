@@ -49,40 +49,22 @@ class Selector:
         shown_ns: the time up to which sent counts are visible in this frame (captured − display latency).
         """
         shown = ledger.total_at(shown_ns)
-        observations = self._observe(detections, view, shown)
-        tracks = self.tracker.update(observations, frame.captured_ns)
+        gate_deg = self.tracker.settings.gate_deg
+        seen = observe_boxes(detections, self._names, self.settings, gate_deg, view, shown)
+        wanted = [one for one in seen if self._may_be_target(one, view, shown)]
+        tracks = self.tracker.update(wanted, frame.captured_ns)
         chosen = self._choose(tracks, view, ledger.total, frame.captured_ns)
         self._locked_id = chosen.track_id if chosen else None
         return self._describe(chosen, frame.captured_ns) if chosen else None
 
-    def _observe(self, detections: Detections, view: View, shown: XY) -> list[Observation]:
-        observations = []
-        rows = zip(
-            detections.xyxy_px.tolist(),
-            detections.confidence.tolist(),
-            detections.class_id.tolist(),
-            strict=True,
-        )
-        for (left, top, right, bottom), confidence, class_id in rows:
-            name = self._names[class_id]
-            if confidence < self.settings.min_confidence or right <= left or bottom <= top:
-                continue
-            if self.settings.classes and name not in self.settings.classes:
-                continue
-            fx, fy = self.settings.aim_points.get(name, self.settings.aim_point)
-            aim = (left + fx * (right - left), top + fy * (bottom - top))
-            x, y = view.offset_counts(aim)
-            if view.counts_to_deg((x, y)) > self.settings.fov_radius_deg:
-                continue
-            x0, y0 = view.offset_counts((left, top))
-            x1, y1 = view.offset_counts((right, bottom))
-            half = ((x1 - x0) / 2, (y1 - y0) / 2)
-            centre = ((x0 + x1) / 2 + shown[0], (y0 + y1) / 2 + shown[1])
-            gate = half[0] + view.deg_to_yaw_counts(self.tracker.settings.gate_deg)
-            bearing = (x + shown[0], y + shown[1])
-            box = (left, top, right, bottom)
-            observations.append(Observation(class_id, confidence, box, aim, bearing, centre, half, gate))
-        return observations
+    def _may_be_target(self, seen: Observation, view: View, shown: XY) -> bool:
+        left, top, right, bottom = seen.box_xyxy_px
+        if seen.confidence < self.settings.min_confidence or right <= left or bottom <= top:
+            return False
+        if self.settings.classes and self._names[seen.class_id] not in self.settings.classes:
+            return False
+        offset = (seen.bearing_counts[0] - shown[0], seen.bearing_counts[1] - shown[1])
+        return view.counts_to_deg(offset) <= self.settings.fov_radius_deg
 
     def _choose(
         self, tracks: Sequence[Track], view: View, sent: tuple[int, int], now_ns: int
@@ -114,3 +96,31 @@ class Selector:
             velocity_counts_per_s=track.velocity_counts_per_s,
             age_ns=now_ns - track.seen_ns,
         )
+
+
+def observe_boxes(
+    detections: Detections,
+    names: Sequence[str],
+    settings: SelectorSettings,
+    gate_deg: float,
+    view: View,
+    shown: XY,
+) -> list[Observation]:
+    """Each detection in the world frame, in their order; `shown`: total counts that the frame shows."""
+    observations = []
+    rows = zip(
+        detections.xyxy_px.tolist(), detections.confidence.tolist(), detections.class_id.tolist(), strict=True
+    )
+    for (left, top, right, bottom), confidence, class_id in rows:
+        fx, fy = settings.aim_points.get(names[class_id], settings.aim_point)
+        aim = (left + fx * (right - left), top + fy * (bottom - top))
+        x, y = view.offset_counts(aim)
+        x0, y0 = view.offset_counts((left, top))
+        x1, y1 = view.offset_counts((right, bottom))
+        half = ((x1 - x0) / 2, (y1 - y0) / 2)
+        centre = ((x0 + x1) / 2 + shown[0], (y0 + y1) / 2 + shown[1])
+        gate = half[0] + view.deg_to_yaw_counts(gate_deg)
+        bearing = (x + shown[0], y + shown[1])
+        box = (left, top, right, bottom)
+        observations.append(Observation(class_id, confidence, box, aim, bearing, centre, half, gate))
+    return observations

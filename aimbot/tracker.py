@@ -98,7 +98,8 @@ class Tracker:
 
     def _correct(self, track: Track, seen: Observation, captured_ns: int) -> None:
         dt_s = (captured_ns - track.seen_ns) / 1e9
-        if dt_s <= 0:
+        if dt_s <= 0:  # the same instant again: nothing to learn of its motion
+            track.seen = seen
             return
         alpha = 1 - math.exp(-dt_s / self.settings.smoothing_s) if self.settings.smoothing_s else 1.0
         beta = alpha * (1 - math.exp(-dt_s / self.settings.velocity_smoothing_s))

@@ -5,10 +5,15 @@ reserved for evaluation are reachable from the split `reserved` alone.
 """
 
 import argparse
+import contextlib
 import json
 import multiprocessing
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +30,12 @@ REMIXED_SHARE = {"train": 0.7, "validation": 0.0, "reserved": 0.0}
 SIZE_WH = (640, 480)
 FRAMES_PER_JOB = 80
 EMPTY_SHARE = 0.08
+JOB_LIMIT_S = 120.0
 
 LabelledBox = tuple[Box, bool]
 """A box, and whether it is to be ignored because nobody could tell from the picture what is in it."""
+Row = tuple[str, list[LabelledBox]]
+"""A file's name and its boxes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +51,32 @@ class Job:
 
 
 def make_dataset(
-    out: Path, split: str, frames: int, seed: int, processes: int | None = None
+    out: Path,
+    split: str,
+    frames: int,
+    seed: int,
+    processes: int | None = None,
+    job_limit_s: float = JOB_LIMIT_S,
 ) -> dict[str, Any]:
-    """Write a data set; the same arguments give the same frames. Returns the manifest."""
+    """Write a data set; the same arguments give the same frames, but for jobs that are given up.
+
+    A job that takes longer than `job_limit_s`, as when the game hangs, is killed and its frames are left out.
+    Returns the manifest, which counts these jobs.
+    """
     images = out.resolve() / "images"  # the jobs work in folders of their own
     images.mkdir(parents=True, exist_ok=True)
     suffix = ".jpg" if split == "train" else ".png"
     jobs = plan_jobs(split, frames, seed, images, suffix)
-    with multiprocessing.get_context("spawn").Pool(processes, maxtasksperchild=8) as pool:
-        results = [row for rows in pool.imap(run_job, jobs) for row in rows]
-    coco = to_coco(results[:frames])
+    with ThreadPoolExecutor(processes or os.cpu_count() or 1) as pool:
+        results = list(pool.map(lambda job: run_guarded(job, job_limit_s), jobs))
+    coco = to_coco([row for rows in results for row in rows or []][:frames])
     (out / "annotations.json").write_text(json.dumps(coco))
     manifest = {
         "split": split,
         "frames": len(coco["images"]),
         "boxes": len(coco["annotations"]),
         "ignored_boxes": sum(row["iscrowd"] for row in coco["annotations"]),
+        "given_up": [job.prefix for job, rows in zip(jobs, results, strict=True) if rows is None],
         "seed": seed,
         "size_wh": SIZE_WH,
         "places": sorted({job.place.name for job in jobs}),
@@ -91,10 +109,34 @@ def plan_jobs(split: str, frames: int, seed: int, images: Path, suffix: str) -> 
     return jobs
 
 
-def run_job(job: Job) -> list[tuple[str, list[LabelledBox]]]:
+def run_guarded(job: Job, limit_s: float) -> list[Row] | None:
+    """run_job in a process group of its own; None if that had to be killed, or failed."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_send_rows, args=(job, sender))
+    process.start()
+    sender.close()
+    try:
+        rows: list[Row] | None = receiver.recv() if receiver.poll(limit_s) else None
+    except EOFError:  # it died
+        rows = None
+    if rows is None and process.pid:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # the game, too
+    process.join()
+    return rows
+
+
+def _send_rows(job: Job, sender: Connection) -> None:
+    os.setsid()
+    sender.send(run_job(job))
+
+
+def run_job(job: Job) -> list[Row]:
     """Make the frames of one job; returns (file name, boxes) for each that was written."""
     rng = np.random.default_rng(job.seed)
-    rows: list[tuple[str, list[LabelledBox]]] = []
+    rows: list[Row] = []
     attempts = empty = 0
     with closing(iterate_scenes(job.place, rng)) as scenes:
         for state in scenes:
@@ -114,7 +156,7 @@ def run_job(job: Job) -> list[tuple[str, list[LabelledBox]]]:
     return rows
 
 
-def to_coco(rows: list[tuple[str, list[LabelledBox]]]) -> dict[str, Any]:
+def to_coco(rows: list[Row]) -> dict[str, Any]:
     """COCO JSON with one category, `monster`; boxes to ignore have iscrowd 1."""
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -143,10 +185,9 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=600)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int)
-    arguments = parser.parse_args()
-    manifest = make_dataset(
-        arguments.out, arguments.split, arguments.frames, arguments.seed, arguments.processes
-    )
+    parser.add_argument("--job-limit-s", type=float, default=JOB_LIMIT_S)
+    a = parser.parse_args()
+    manifest = make_dataset(a.out, a.split, a.frames, a.seed, a.processes, a.job_limit_s)
     print(json.dumps(manifest, indent=1))
 
 

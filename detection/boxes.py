@@ -34,13 +34,27 @@ def clip_boxes(xyxy: Boxes, size_wh: SizeWH) -> Boxes:
 
 def compute_iou(xyxy_a: Boxes, xyxy_b: Boxes) -> Boxes:
     """Intersection over union of every pair, (N, 4) and (M, 4) to (N, M); 0 where both boxes are empty."""
-    top_left = np.maximum(xyxy_a[:, None, :2], xyxy_b[None, :, :2])
-    bottom_right = np.minimum(xyxy_a[:, None, 2:], xyxy_b[None, :, 2:])
-    sides = np.maximum(bottom_right - top_left, 0.0)
-    shared = sides[..., 0] * sides[..., 1]
+    shared = compute_intersection(xyxy_a, xyxy_b)
     union = compute_area(xyxy_a)[:, None] + compute_area(xyxy_b)[None, :] - shared
     iou: Boxes = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
     return iou
+
+
+def compute_coverage(xyxy: Boxes, regions: Boxes) -> Boxes:
+    """The share of each box that lies in each region, (N, 4) and (M, 4) to (N, M); 0 for an empty box."""
+    shared = compute_intersection(xyxy, regions)
+    area = np.broadcast_to(compute_area(xyxy)[:, None], shared.shape)
+    coverage: Boxes = np.divide(shared, area, out=np.zeros_like(shared), where=area > 0)
+    return coverage
+
+
+def compute_intersection(xyxy_a: Boxes, xyxy_b: Boxes) -> Boxes:
+    """Area that every pair shares, (N, 4) and (M, 4) to (N, M), in square pixels."""
+    top_left = np.maximum(xyxy_a[:, None, :2], xyxy_b[None, :, :2])
+    bottom_right = np.minimum(xyxy_a[:, None, 2:], xyxy_b[None, :, 2:])
+    sides = np.maximum(bottom_right - top_left, 0.0)
+    shared: Boxes = sides[..., 0] * sides[..., 1]
+    return shared
 
 
 def compute_area(xyxy: Boxes) -> Boxes:

@@ -89,7 +89,12 @@ def test_a_missed_height_costs_that_height_alone(data: tuple[Path, Path, dict[st
     images, annotations, _ = data
     tall = make_detections(BOXES_XYWH[1:])
     figures = evaluate(ScriptedDetector({1: tall, 2: tall}), images, annotations)
-    assert figures["by_height"] == {"small": {"map50": 0}, "medium": {"map50": 1}, "large": {"map50": 1}}
+    parts = [figures["by_height"][name] for name in ("small", "medium", "large")]
+    assert [(part["map50"], part["recall"], part["boxes"]) for part in parts] == [
+        (0, 0, 2),
+        (1, 1, 2),
+        (1, 1, 2),
+    ]
     assert figures["precision"] == 1
     assert figures["recall"] == pytest.approx(2 / 3)
 
@@ -131,8 +136,15 @@ def test_classes_count_unless_the_evaluation_is_class_agnostic(
     images, annotations, _ = data
     wrong = make_detections(BOXES_XYWH, classes=[1, 1, 1])
     detector = ScriptedDetector({1: wrong, 2: wrong}, ("monster", "imp"))
-    assert evaluate(detector, images, annotations)["map50"] == 0
-    assert evaluate(detector, images, annotations, class_agnostic=True)["map50"] == 1
+    figures = evaluate(detector, images, annotations)
+    assert figures["map50"] == 0
+    assert figures["by_class"]["monster"]["boxes"] == 6
+    assert figures["by_class"]["imp"] == {
+        "map50": -1, "map50_95": -1, "precision": 0, "recall": 0, "boxes": 0,
+    }  # fmt: skip
+    agnostic = evaluate(detector, images, annotations, class_agnostic=True)
+    assert agnostic["map50"] == 1
+    assert "by_class" not in agnostic
 
 
 def test_a_blind_detector_scores_nothing(data: tuple[Path, Path, dict[str, Any]]) -> None:
@@ -237,7 +249,9 @@ def test_a_source_becomes_rows_and_pictures(data: tuple[Path, Path, dict[str, An
     ]
     detector = ScriptedDetector({2: make_detections(BOXES_XYWH[:1])})
     rows = detect_frames(detector, frames, tmp_path / "pictures")
-    assert [(row["image_id"], row["category_id"], row["category"]) for row in rows] == [(2, 1, "monster")]
+    assert rows == [
+        {"image_id": 2, "category_id": 1, "category": "monster", "bbox": [10, 10, 12, 16], "score": 0.9}
+    ]
     assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == ["000001.jpg", "000002.jpg"]
     detect_frames(detector, frames, tmp_path / "video", video_fps=30)
     video = cv2.VideoCapture(str(tmp_path / "video" / "annotated.mp4"))

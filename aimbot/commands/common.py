@@ -29,6 +29,14 @@ def write_json(path: Path, data: dict[str, Any]) -> None:
     path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder for results; UserError if it cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"expected --out to be a folder to write to, got {path}: {error.strerror}") from error
+
+
 @dataclass(frozen=True, slots=True)
 class Where:
     """The part of the screen that the command line names; fields that are None leave the profile's."""

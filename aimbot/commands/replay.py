@@ -8,8 +8,10 @@ from typing import Any
 
 from rich.progress import track
 
-from aimbot.commands.common import gather_settings, stderr, write_json
-from aimbot.config import Settings, validate_settings
+from aimbot.aimer import AimSettings
+from aimbot.commands.common import gather_settings, make_folder, stderr, write_json
+from aimbot.config import Settings, override_settings, validate_settings
+from aimbot.identities import Identifier
 from aimbot.loop import Step
 from aimbot.replaying import RecordedDetector, Replayer, iterate_frames, replay_frames
 from aimbot.report import AnnotatedVideo
@@ -30,7 +32,7 @@ def replay(
     recording = open_replay(source, paced=False, clock=monotonic_ns)
     _warn_if_cut(recording)
     settings = _choose_settings(recording, profile, overrides)
-    rows = {row["frame_id"]: row for row in recording.session.rows} if recording.session else {}
+    rows = _index_rows(recording)
     recorded = bool(rows) and all("detections" in row for row in rows.values()) and not redetect
     with ExitStack() as stack:
         stack.callback(recording.close)
@@ -60,13 +62,27 @@ def replay(
     return result
 
 
-def detect(source: Path, settings: Settings, out: Path | None, predictions: Path | None) -> dict[str, Any]:
-    """Find boxes in every frame of a recording, an image folder or an image."""
+def detect(
+    source: Path,
+    settings: Settings,
+    overrides: list[str],
+    out: Path | None,
+    predictions: Path | None,
+    tracked: bool,
+) -> dict[str, Any]:
+    """Find boxes in every frame of a recording, an image folder or an image; `tracked`: number them.
+
+    `overrides` go on top of a session's own settings, which say how its view turned.
+    """
     from detection.annotate import detect_frames
 
     recording = open_replay(source, paced=False, clock=monotonic_ns)
     _warn_if_cut(recording)
+    if out is not None:
+        make_folder(out)
+    aim = _choose_aim(recording, settings, overrides)
     detector = open_detector(settings.detector)
+    identifier = Identifier(aim, detector.class_names, _index_rows(recording)) if tracked else None
     counted = 0
 
     def frames() -> Iterator[Frame]:
@@ -78,21 +94,32 @@ def detect(source: Path, settings: Settings, out: Path | None, predictions: Path
     still = bool(recording.paths)
     try:
         bar = track(frames(), "detecting", recording.total, console=stderr, transient=True)
-        rows = detect_frames(detector, bar, out, None if still else 30.0)
+        identify = identifier.identify if identifier else None
+        rows = detect_frames(detector, bar, out, None if still else 30.0, identify)
     finally:
         recording.close()
         detector.close()
     if predictions is not None:
         predictions.parent.mkdir(parents=True, exist_ok=True)
         predictions.write_text(json.dumps(rows), encoding="utf-8")
-    return {"frames": counted, "detections": len(rows), "out": str(out) if out else None}
+    result = {"frames": counted, "detections": len(rows), "out": str(out) if out else None}
+    return {**result, "identities": len({row["track_id"] for row in rows})} if tracked else result
 
 
-def evaluate(images: Path, annotations: Path, settings: Settings, predictions: Path | None) -> dict[str, Any]:
-    """COCO figures of the detector on labelled images."""
+def evaluate(
+    images: Path,
+    annotations: Path,
+    settings: Settings,
+    predictions: Path | None,
+    out: Path | None,
+    class_agnostic: bool,
+) -> dict[str, Any]:
+    """COCO figures of the detector on labelled images; with `out`, a folder, also pictures of them."""
     from detection.training.evaluate import evaluate as evaluate_detector
     from detection.training.evaluate import settings_for_evaluation
 
+    if out is not None:
+        make_folder(out)
     detector = open_detector(settings_for_evaluation(settings.detector))
 
     def bar(images: Any) -> Any:
@@ -100,7 +127,14 @@ def evaluate(images: Path, annotations: Path, settings: Settings, predictions: P
 
     try:
         return evaluate_detector(
-            detector, images, annotations, settings.detector.model, track=bar, predictions=predictions
+            detector,
+            images,
+            annotations,
+            settings.detector.model,
+            class_agnostic,
+            track=bar,
+            predictions=predictions,
+            report=out,
         )
     finally:
         detector.close()
@@ -112,6 +146,19 @@ def _choose_settings(recording: ReplaySource, profile: str | None, overrides: li
     if profile is None and session is not None and "settings" in session.header and not overrides:
         return validate_settings(session.header["settings"])
     return gather_settings(profile or "default", overrides)
+
+
+def _choose_aim(recording: ReplaySource, settings: Settings, overrides: list[str]) -> AimSettings:
+    """How to see the world: as the session was recorded, where it says so."""
+    session = recording.session
+    if session is None or "settings" not in session.header:
+        return settings.aim
+    return override_settings(session.header["settings"], overrides).aim
+
+
+def _index_rows(recording: ReplaySource) -> dict[int, dict[str, Any]]:
+    """The session's rows by frame_id; none for what is no session."""
+    return {row["frame_id"]: row for row in recording.session.rows} if recording.session else {}
 
 
 def _warn_if_cut(recording: ReplaySource) -> None:

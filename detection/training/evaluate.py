@@ -7,20 +7,17 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from capture.errors import UserError
 from capture.frame import Frame, Region
-from detection.boxes import compute_iou, match_boxes, xywh_to_xyxy
 from detection.detections import Detections
 from detection.detector import Detector, DetectorSettings
+from detection.training.report import require_matplotlib, write_report
+from detection.training.scoring import Coco, Row, require_coco_eval, score_rows
 
-Coco = Mapping[str, Any]
-Row = dict[str, Any]
 Track = Callable[[Sequence[Any]], Iterable[Any]]
 
 LOW_CONFIDENCE = 0.01
-HEIGHTS_PX = {"small": (0.0, 23.999), "medium": (24.0, 64.0), "large": (64.001, 1e6)}
 KEYS = {
     "images": ("id", "file_name"),
     "annotations": ("image_id", "category_id", "bbox"),
@@ -41,14 +38,18 @@ def evaluate(
     class_agnostic: bool = False,
     track: Track = iter,
     predictions: Path | None = None,
+    report: Path | None = None,
 ) -> dict[str, Any]:
     """COCO figures of a detector, opened with `settings_for_evaluation`; classes count unless it has one.
 
-    Heights are of the labelled boxes, in pixels of the source images; precision and recall are at the
-    confidence of the best F1, at an overlap of 0.5. `track` wraps the images, for a progress bar;
-    `predictions` is written as COCO results. UserError for annotations that are malformed, empty, or do
-    not match the images.
+    The figures are those of `score_rows`. `track` wraps the images, for a progress bar; `predictions` is
+    written as COCO results; `report` is a folder for the figures and the pictures of `write_report`.
+    UserError for a missing package, and for annotations that are malformed, empty, or do not match the
+    images.
     """
+    require_coco_eval()
+    if report:
+        require_matplotlib()
     coco = read_annotations(annotations)
     check_images(images_dir, coco, annotations)
     agnostic = class_agnostic or len(detector.class_names) == 1
@@ -56,12 +57,15 @@ def evaluate(
     if predictions:
         predictions.parent.mkdir(parents=True, exist_ok=True)
         predictions.write_text(json.dumps(rows), encoding="utf-8")
-    return {
+    figures = {
         "model": model,
         "images": len(coco["images"]),
         **score_rows(coco, rows, agnostic),
         "class_agnostic": agnostic,
     }
+    if report:
+        write_report(report, images_dir, coco, rows, figures)
+    return figures
 
 
 def read_annotations(path: Path) -> Coco:
@@ -140,99 +144,6 @@ def detections_to_rows(
             detections.xyxy_px, detections.confidence, detections.class_id, strict=True
         )
     ]
-
-
-def score_rows(coco: Coco, rows: Sequence[Row], agnostic: bool) -> dict[str, Any]:
-    """mAP50, mAP50-95, mAP50 by height, and precision and recall at the best F1, of COCO result rows."""
-    precision = _coco_precision(coco, rows, agnostic)
-    sure, found, confidence = find_best_f1(coco, rows, agnostic)
-    return {
-        "map50": _mean_known(precision[0, :, :, 0]),
-        "map50_95": _mean_known(precision[:, :, :, 0]),
-        "precision": sure,
-        "recall": found,
-        "confidence": confidence,
-        "by_height": {
-            name: {"map50": _mean_known(precision[0, :, :, index])}
-            for index, name in enumerate(HEIGHTS_PX, start=1)
-        },
-    }
-
-
-def find_best_f1(
-    coco: Coco, rows: Sequence[Row], agnostic: bool, iou: float = 0.5
-) -> tuple[float, float, float]:
-    """Precision, recall and confidence where F1 peaks; boxes marked iscrowd neither count nor harm."""
-    scores: list[NDArray[np.float32]] = []
-    hits: list[NDArray[np.bool_]] = []
-    nothing = (np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
-    labels = _group_boxes([box for box in coco["annotations"] if not box.get("iscrowd")], agnostic)
-    crowds = _group_boxes([box for box in coco["annotations"] if box.get("iscrowd")], agnostic)
-    for key, (xyxy, score) in _group_boxes(rows, agnostic).items():
-        order = np.argsort(-score, kind="stable")
-        xyxy, score = xyxy[order], score[order]
-        hit = match_boxes(xyxy, labels.get(key, nothing)[0], iou) >= 0
-        ignored = ~hit & (compute_iou(xyxy, crowds.get(key, nothing)[0]) >= iou).any(axis=1)
-        scores.append(score[~ignored])
-        hits.append(hit[~ignored])
-    total = sum(len(xyxy) for xyxy, _ in labels.values())
-    if not scores or total == 0:
-        return 0.0, 0.0, 0.0
-    score, hit = np.concatenate(scores), np.concatenate(hits)
-    order = np.argsort(-score, kind="stable")
-    true = np.cumsum(hit[order])
-    precision, recall = true / np.arange(1, len(true) + 1), true / total
-    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
-    best = int(f1.argmax())
-    return float(precision[best]), float(recall[best]), float(score[order][best])
-
-
-def _coco_precision(coco: Coco, rows: Sequence[Row], agnostic: bool) -> NDArray[np.float64]:
-    """COCO's precision, (IoU, recall, class, height), all heights first; -1 where nothing is labelled."""
-    try:
-        from faster_coco_eval import COCO, COCOeval_faster
-    except ImportError as error:
-        raise UserError(
-            f"evaluating needs the package {error.name}: pip install 'local-aim-assistant[evaluate]'"
-        ) from error
-    boxes = [
-        {"iscrowd": 0, **box, "id": index, "area": float(box["bbox"][3])}
-        for index, box in enumerate(coco["annotations"], start=1)
-    ]
-    truth = COCO({**coco, "annotations": boxes})
-    found = truth.loadRes([dict(row) for row in rows])
-    for row in found.dataset["annotations"]:
-        row["area"] = row["bbox"][3]  # COCO's ranges are of areas; ours are of heights
-    job = COCOeval_faster(truth, found, iouType="bbox", print_function=lambda *_: None)
-    job.params.useCats = int(not agnostic)
-    job.params.maxDets = [1, 10, 100]
-    job.params.areaRng = [[0.0, 1e6], *map(list, HEIGHTS_PX.values())]
-    job.params.areaRngLbl = ["all", *HEIGHTS_PX]
-    job.evaluate()
-    job.accumulate()
-    precision: NDArray[np.float64] = np.asarray(job.eval["precision"])[..., -1]
-    return precision
-
-
-def _mean_known(precision: NDArray[np.float64]) -> float:
-    known = precision[precision > -1]
-    return float(known.mean()) if known.size else -1.0
-
-
-def _group_boxes(
-    boxes: Sequence[Mapping[str, Any]], agnostic: bool
-) -> dict[tuple[Any, Any], tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Boxes as (xyxy, score) for each (image, class)."""
-    grouped: dict[tuple[Any, Any], list[Mapping[str, Any]]] = {}
-    for box in boxes:
-        grouped.setdefault((box["image_id"], None if agnostic else box["category_id"]), []).append(box)
-    return {
-        key: (
-            xywh_to_xyxy(np.array([box["bbox"] for box in group], np.float32)),
-            np.array([box.get("score", 1.0) for box in group], np.float32),
-        )
-        for key, group in grouped.items()
-    }
 
 
 def _read_frame(path: Path, image: Mapping[str, Any]) -> Frame:
