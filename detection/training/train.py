@@ -16,8 +16,9 @@ import numpy as np
 
 from capture.clock import monotonic_ns
 from capture.errors import UserError
-from detection.darknet import DarknetConfig, load_weights, read_cfg, save_weights
+from detection.darknet import DarknetConfig, read_cfg
 from detection.training.dataset import LabelledFrames, cluster_anchors, read_coco
+from detection.weights import load_weights, save_weights
 
 MOSAIC_SHARE = 0.6
 PLAIN_TAIL = 0.12
