@@ -84,6 +84,7 @@ def export_network(network: Any, config: DarknetConfig) -> Any:
     _name_convolutions(graph)
     _rename_outputs(graph)
     _modernize_resizes(graph)
+    _fold_pool_padding(graph)
     _take_captured_pixels(graph)
     onnx.checker.check_model(model, full_check=True)
     return model
@@ -196,6 +197,23 @@ def _modernize_resizes(graph: Any) -> None:
         for attribute in node.attribute:
             if node.op_type == "Resize" and attribute.name == "coordinate_transformation_mode":
                 attribute.s = b"asymmetric"
+
+
+def _fold_pool_padding(graph: Any) -> None:
+    """Let a MaxPool pad by itself: the Pad before it holds −infinity, which no scale of INT8 could take."""
+    import onnx
+
+    producers = {name: node for node in graph.node for name in node.output}
+    arrays = {value.name: value for value in graph.initializer}
+    for pool in [node for node in graph.node if node.op_type == "MaxPool"]:
+        pad = producers.get(pool.input[0])
+        if pad is not None and pad.op_type == "Pad":
+            sides = onnx.numpy_helper.to_array(arrays[pad.input[1]]).reshape(2, 4)[:, 2:]  # of N, C, H, W
+            kept = [attribute for attribute in pool.attribute if attribute.name != "pads"]
+            del pool.attribute[:]
+            pool.attribute.extend([*kept, onnx.helper.make_attribute("pads", sides.ravel().tolist())])
+            pool.input[0] = pad.input[0]
+            graph.node.remove(pad)
 
 
 def _take_captured_pixels(graph: Any) -> None:

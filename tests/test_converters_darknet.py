@@ -14,7 +14,8 @@ from converters import int8
 from converters.darknet import convert_darknet
 from converters.onnx import convert_onnx
 from detection.darknet import read_cfg
-from detection.weights import read_values, split_values, write_weights
+from detection.detector import find_model
+from detection.weights import count_values, read_values, split_values, write_weights
 from tools.darknet_parity import random_convolutions
 
 CFG = Path(__file__).parent / "every_layer.cfg"
@@ -117,6 +118,13 @@ def test_the_first_kernel_comes_back_in_rgb_for_pixels_up_to_one(tmp_path: Path)
     (kernel,) = (numpy_helper.to_array(v) for v in onnx.load(path).graph.initializer)
     np.testing.assert_allclose(layer.kernel, kernel[:, [2, 1, 0]] * 255, rtol=1e-6)
     assert not layer.bias.any()  # the graph has none
+
+
+def test_the_shipped_model_fills_its_cfg(tmp_path: Path) -> None:
+    result = convert_darknet(find_model("doom-tiny"), tmp_path / "doom.weights")
+    values = read_values(Path(result["out"]))
+    assert len(values) == count_values(read_cfg(Path(result["cfg"])))
+    assert np.isfinite(values).all()
 
 
 def test_files_that_are_not_ours_are_refused(tmp_path: Path) -> None:
