@@ -298,6 +298,18 @@ def convert_onnx(
     _print(convert_to_onnx(cfg, weights, names, out), as_json)
 
 
+@convert_app.command("darknet")
+def convert_darknet(
+    model: Annotated[str, typer.Option(help="An .onnx file of ours, FP32 or INT8, or a name under models/.")],
+    out: Annotated[Path, typer.Option(metavar="FILE.weights", help="FILE.cfg and FILE.names go beside it.")],
+    as_json: Json = False,
+) -> None:
+    """Our ONNX back to Darknet's cfg and weights."""
+    from aimbot.commands.models import convert_to_darknet
+
+    _print(convert_to_darknet(model, out), as_json)
+
+
 @convert_app.command("int8")
 def convert_int8(
     model: Annotated[str, typer.Option(help="An FP32 .onnx file, or a name under models/.")],

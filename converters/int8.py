@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from capture.errors import UserError
 from capture.frame import Frame
 from converters.calibrate import Method, Range, collect_ranges
-from converters.onnx import missing_package, save_model, write_metadata
+from converters.onnx import missing_package, read_onnx, save_model, write_metadata
 from converters.qdq import (
     QdqScheme,
     activation_tensors,
@@ -111,14 +111,10 @@ def apply_scheme(model: Any, ranges: dict[str, Range], scheme: QdqScheme, calibr
 def load_fp32(path: Path) -> Any:
     """The ONNX model of an FP32 deploy file; UserError if it is another kind of file, or INT8 already."""
     try:
-        import onnx
         import onnxruntime  # noqa: F401  # the calibration needs it; say so before any work is done
     except ImportError as error:
         raise missing_package(error) from error
-    try:
-        model = onnx.load(path)
-    except Exception as error:  # protobuf's errors share no public base
-        raise UserError(f"expected an ONNX model in {path}, got another kind of file") from error
+    model = read_onnx(path)
     metadata = {prop.key: prop.value for prop in model.metadata_props}
     if metadata.get("precision") != "fp32" or "darknet_cfg" not in metadata:
         found = f"{metadata['precision']}" if "precision" in metadata else "one without its metadata"

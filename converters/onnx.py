@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.errors import UserError
-from detection.darknet import DarknetConfig, load_weights, read_cfg
+from detection.darknet import DarknetConfig, read_cfg
+from detection.weights import load_weights
 
 OPSET = 17
 TOLERANCE = 1e-3
@@ -71,9 +72,11 @@ def export_network(network: Any, config: DarknetConfig) -> Any:
         raise missing_package(error) from error
     if keras.backend.backend() != "tensorflow":
         raise UserError("expected Keras on TensorFlow to convert: set KERAS_BACKEND=tensorflow")
-    clone = _upsample_by_resize(network)
+    from detection.network import list_heads
+
+    clone = _swap_layers(network)
     model, _ = tf2onnx.convert.from_function(
-        tf.function(lambda images: list(clone(images, training=False))),
+        tf.function(lambda images: list_heads(clone(images, training=False))),
         [tf.TensorSpec((1, config.height_px, config.width_px, 3), tf.float32, name="images")],
         opset=OPSET,
     )
@@ -81,6 +84,7 @@ def export_network(network: Any, config: DarknetConfig) -> Any:
     _name_convolutions(graph)
     _rename_outputs(graph)
     _modernize_resizes(graph)
+    _fold_pool_padding(graph)
     _take_captured_pixels(graph)
     onnx.checker.check_model(model, full_check=True)
     return model
@@ -94,6 +98,18 @@ def write_metadata(model: Any, values: Mapping[str, str]) -> None:
         model.metadata_props.add(key=key, value=value)
 
 
+def read_onnx(path: Path) -> Any:
+    """An ONNX model; UserError if the file is of another kind, or a package is missing."""
+    try:
+        import onnx
+    except ImportError as error:
+        raise missing_package(error) from error
+    try:
+        return onnx.load(path)
+    except Exception as error:  # protobuf's errors share no public base
+        raise UserError(f"expected an ONNX model in {path}, got another kind of file") from error
+
+
 def save_model(model: Any, out: Path) -> Path:
     """Write an ONNX model; the folder is made if need be."""
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -105,9 +121,11 @@ def measure_difference(model: Any, network: Any, config: DarknetConfig) -> float
     """Largest absolute difference between the heads of ONNX Runtime and of Keras, on one noise image."""
     import onnxruntime
 
+    from detection.network import list_heads
+
     shape = (1, config.height_px, config.width_px, 3)
     images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    expected = network(images[..., ::-1].astype(np.float32) / 255, training=False)
+    expected = list_heads(network(images[..., ::-1].astype(np.float32) / 255, training=False))
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     got = session.run(None, {"images": images})
     return max(float(np.abs(head - np.asarray(want)).max()) for head, want in zip(got, expected, strict=True))
@@ -118,8 +136,12 @@ def missing_package(error: ImportError) -> UserError:
     return UserError(f"converting needs the package {error.name}: pip install 'local-aim-assistant[convert]'")
 
 
-def _upsample_by_resize(network: Any) -> Any:
-    """The same layers and weights, with nearest upsampling as one Resize instead of eight reshapes."""
+def _swap_layers(network: Any) -> Any:
+    """The same network, sharing its weights, in layers that become one ONNX node each.
+
+    Keras upsamples by eight reshapes where one Resize will do, and compiles grouped convolutions for the CPU,
+    which tf2onnx cannot look into.
+    """
     import keras
     import tensorflow as tf
 
@@ -132,8 +154,22 @@ def _upsample_by_resize(network: Any) -> Any:
             size = (x.shape[1] * self._factor, x.shape[2] * self._factor)
             return tf.image.resize(x, size, method="nearest")
 
+    class GroupedConvolution(keras.layers.Layer):  # type: ignore[misc]
+        def __init__(self, layer: Any) -> None:
+            super().__init__(name=layer.name)
+            self._layer = layer
+
+        def call(self, x: Any) -> Any:
+            layer = self._layer
+            x = tf.nn.conv2d(x, layer.kernel, layer.strides, layer.padding.upper())
+            return tf.nn.bias_add(x, layer.bias) if layer.use_bias else x
+
     def swap(layer: Any) -> Any:
-        return Resize(layer.size[0]) if isinstance(layer, keras.layers.UpSampling2D) else layer
+        if isinstance(layer, keras.layers.UpSampling2D):
+            return Resize(layer.size[0])
+        if isinstance(layer, keras.layers.Conv2D) and layer.groups > 1:
+            return GroupedConvolution(layer)
+        return layer
 
     return keras.models.clone_model(network, clone_function=swap)
 
@@ -161,6 +197,23 @@ def _modernize_resizes(graph: Any) -> None:
         for attribute in node.attribute:
             if node.op_type == "Resize" and attribute.name == "coordinate_transformation_mode":
                 attribute.s = b"asymmetric"
+
+
+def _fold_pool_padding(graph: Any) -> None:
+    """Let a MaxPool pad by itself: the Pad before it holds −infinity, which no scale of INT8 could take."""
+    import onnx
+
+    producers = {name: node for node in graph.node for name in node.output}
+    arrays = {value.name: value for value in graph.initializer}
+    for pool in [node for node in graph.node if node.op_type == "MaxPool"]:
+        pad = producers.get(pool.input[0])
+        if pad is not None and pad.op_type == "Pad":
+            sides = onnx.numpy_helper.to_array(arrays[pad.input[1]]).reshape(2, 4)[:, 2:]  # of N, C, H, W
+            kept = [attribute for attribute in pool.attribute if attribute.name != "pads"]
+            del pool.attribute[:]
+            pool.attribute.extend([*kept, onnx.helper.make_attribute("pads", sides.ravel().tolist())])
+            pool.input[0] = pad.input[0]
+            graph.node.remove(pad)
 
 
 def _take_captured_pixels(graph: Any) -> None:

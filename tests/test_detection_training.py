@@ -270,8 +270,9 @@ scale_x_y=1.05
 
 @needs_jax
 def test_training_lowers_the_loss_and_leaves_weights_that_load(tmp_path: Path) -> None:
-    from detection.darknet import load_weights, read_cfg
+    from detection.darknet import read_cfg
     from detection.network import build_network
+    from detection.weights import load_weights
 
     write_coco(tmp_path / "set", [[[8.0 * i, 20.0, 16.0, 16.0]] for i in range(6)], (64, 64))
     (tmp_path / "tiny.cfg").write_text(TINY)

@@ -53,6 +53,14 @@ def convert_to_onnx(cfg: Path, weights: Path | None, names: Path | None, out: Pa
     return {"out": str(convert_onnx(cfg, weights, class_names, out))}
 
 
+def convert_to_darknet(model: str, out: Path) -> dict[str, Any]:
+    """Our ONNX, of any precision, to Darknet."""
+    from converters.darknet import convert_darknet
+    from detection.detector import find_model
+
+    return convert_darknet(find_model(model), out)
+
+
 def convert_to_int8(
     model: str,
     calibration: Path,

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from detection.darknet import DarknetConfig, save_weights
+from detection.darknet import DarknetConfig
 from detection.training.callbacks import Stopwatch
 from detection.training.checkpoint import Progress, save_checkpoint
 from detection.training.learner import Learner
 from detection.training.settings import TrainSettings
 from detection.training.validate import Validator
+from detection.weights import save_weights
 
 PLAIN_TAIL = 0.12
 """The last part of a training shows no mosaics: what the network meets later are whole frames."""

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from capture.errors import UserError
-from detection.darknet import DarknetConfig, load_weights, read_cfg
+from detection.darknet import DarknetConfig, read_cfg
 from detection.training.anchors import cluster_anchors
 from detection.training.batches import count_steps, draw_batch, stream_batches
 from detection.training.callbacks import Facts, ProgressBar, Saver, Stopwatch, TimeLimit, cut_log
@@ -24,6 +24,7 @@ from detection.training.run import Pace, Run
 from detection.training.schedule import make_optimizer, make_schedule, use_devices
 from detection.training.settings import TrainSettings
 from detection.training.validate import Validator
+from detection.weights import load_weights
 
 TIMED_STEPS = {"cpu": 10, "gpu": 100}
 """Steps of an epoch under a time limit, where the learning rate is set once an epoch: about a second."""
