@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from capture.errors import UserError
 from converters.onnx import read_onnx
 from detection.darknet import DarknetConfig, parse_cfg
+from detection.layers import BN_EPSILON
 from detection.weights import Convolution, write_weights
-
-BN_EPSILON = 1e-5  # what Darknet adds to a variance
 
 
 def convert_darknet(model: Path, out: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from detection.sections import Section
 
+BN_EPSILON = 1e-5  # darknet normalizes with sqrt(variance + 0.00001)
 ACTIVATIONS = frozenset({"linear", "leaky", "mish", "relu", "logistic", "swish"})
 DEFAULT_ACTIVATION = {"convolutional": "logistic", "shortcut": "linear"}
 HARMLESS = {

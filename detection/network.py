@@ -6,6 +6,7 @@ import keras
 
 from detection.darknet import DarknetConfig
 from detection.layers import (
+    BN_EPSILON,
     Window,
     convolution_window,
     pooling_window,
@@ -15,7 +16,6 @@ from detection.layers import (
 )
 from detection.sections import Section
 
-BN_EPSILON = 1e-5  # darknet normalizes with sqrt(variance + 0.00001)
 BN_MOMENTUM = 0.97
 KERAS_NAMES = {"mish": "mish", "relu": "relu", "logistic": "sigmoid", "swish": "silu"}
 

@@ -75,7 +75,12 @@ def load_fitting_weights(model: Any, config: DarknetConfig, path: Path) -> Loade
 
 def save_weights(model: Any, config: DarknetConfig, path: Path) -> None:
     """Write a Keras model made by `build_network` as a .weights file."""
-    write_weights(path, (_read_layer(model, index) for index in config.kernels))
+    write_weights(path, read_convolutions(model, config).values())
+
+
+def read_convolutions(model: Any, config: DarknetConfig) -> dict[int, Convolution]:
+    """The convolutions of a Keras model made by `build_network`, by the index of their section."""
+    return {index: _read_layer(model, index) for index in config.kernels}
 
 
 def write_weights(

@@ -7,7 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from detection.darknet import DarknetConfig, route_sources
+from detection.darknet import DarknetConfig
+from detection.layers import read_sources
 from detection.network import build_network
 from detection.training.augment import augment_batch
 from detection.training.frames import LabelledFrames
@@ -113,7 +114,7 @@ def find_backbone(config: DarknetConfig) -> set[int]:
 
 def _read_sources(config: DarknetConfig, index: int) -> list[int]:
     section = config.sections[index]
-    routed = route_sources(section, index) if section.type in ("route", "shortcut") else []
+    routed = read_sources(section, index) if section.type in ("route", "shortcut") else []
     return routed if section.type == "route" else [*routed, index - 1] if index else routed
 
 

@@ -57,7 +57,8 @@ def predict_frames(network: Any, config: DarknetConfig, frames: LabelledFrames) 
 def score_map50(found: list[Detections], frames: LabelledFrames, classes: int) -> float:
     """COCO's mAP at an overlap of 0.5; regions to ignore (class -1) are crowds there."""
     # Only here, for a training without validation needs none of the packages that evaluating needs.
-    from detection.training.evaluate import detections_to_rows, score_rows
+    from detection.training.evaluate import detections_to_rows
+    from detection.training.scoring import score_rows
 
     names = [f"class {index}" for index in range(classes)]
     coco = frames_to_coco(frames, names)
