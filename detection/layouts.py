@@ -68,23 +68,19 @@ def _recognise_ultralytics(signature: Signature, source: str) -> Layout:
 
 
 def _find_decoder(signature: Signature, classes: int) -> Decode | None:
-    if len(signature.outputs) != 1 or _is_transformer(signature):
+    is_package = "task" in signature.metadata
+    # YOLOv5's exports of 2021 give their raw maps, (1, A, h, w, 5 + C), beside the decoded rows.
+    if _is_transformer(signature) or any(len(output.shape) != 5 for output in signature.outputs[1:]):
         return None
     match signature.outputs[0].shape:
+        # With one class YOLOv5's rows have 6 numbers too; the package exports no objectness.
+        case (1 | None, _, 6) if is_package or classes != 1:
+            return decode_suppressed
         case (1 | None, channels, _) if channels == 4 + classes:
             return decode_anchor_free
-        # One class makes 5 + C equal to 6, but the package, which writes `task`, exports no objectness.
-        case (1 | None, _, columns) if columns == 5 + classes and (
-            columns != 6 or not _is_package(signature)
-        ):
+        case (1 | None, _, columns) if columns == 5 + classes:
             return decode_objectness
-        case (1 | None, _, 6):
-            return decode_suppressed
     return None
-
-
-def _is_package(signature: Signature) -> bool:
-    return "task" in signature.metadata
 
 
 def _is_transformer(signature: Signature) -> bool:
@@ -93,9 +89,9 @@ def _is_transformer(signature: Signature) -> bool:
 
 
 def read_class_names(signature: Signature) -> tuple[str, ...] | None:
-    """The metadata's `names`, a dict by index or a list, as a Python literal; None where there are none."""
+    """The metadata's `names`, a literal dict by index or sequence; None where there are none."""
     names = read_literal(signature.metadata, "names")
-    if isinstance(names, list):
+    if isinstance(names, list | tuple):
         names = dict(enumerate(names))
     if not isinstance(names, dict) or not names or set(names) != set(range(len(names))):
         return None

@@ -67,10 +67,10 @@ def read_image_input(signature: Signature, size_wh: SizeWH | None = None) -> Ima
     `imgsz` says that it was exported at.
     """
     match signature.inputs:
-        case (Tensor("uint8", (1 | None, int(height), int(width), 3)),):
-            return ImageInput("uint8", _agree((width, height), size_wh))
+        case (Tensor("uint8", (1 | None, height, width, 3)),):
+            return ImageInput("uint8", _settle_size(signature, (width, height), size_wh))
         case (Tensor("float32" | "float16" as kind, (1 | None, 3, height, width)),):
-            return ImageInput(kind, _settle_size(signature, width, height, size_wh))
+            return ImageInput(kind, _settle_size(signature, (width, height), size_wh))
     raise UserError(
         f"expected a model of one image, uint8 (1, H, W, 3) or float (1, 3, H, W), got {signature}; "
         "`run_aimbot.py convert onnx` and Ultralytics' export with batch=1 make such"
@@ -85,33 +85,32 @@ def read_literal(metadata: Mapping[str, str], key: str) -> Any:
         return None
 
 
-def _settle_size(
-    signature: Signature, width: int | None, height: int | None, size_wh: SizeWH | None
-) -> SizeWH:
+def _settle_size(signature: Signature, own_wh: Shape, chosen_wh: SizeWH | None) -> SizeWH:
+    """The model's own width and height; where it takes any, the user's choice, or the exported ones."""
+    width, height = own_wh
     if width is not None and height is not None:
-        return _agree((width, height), size_wh)
+        size_wh: SizeWH | None = (width, height)
+    else:
+        size_wh = chosen_wh or _read_exported_size(signature.metadata)
     if size_wh is None:
-        match read_literal(signature.metadata, "imgsz"):
-            case [int(exported_height), int(exported_width)]:
-                size_wh = (exported_width, exported_height)
-            case int(side):
-                size_wh = (side, side)
-            case _:
-                raise UserError(
-                    f"expected a size for a model that takes any, got {signature} and no `imgsz`; "
-                    "add --set detector.input_px=[640,640]"
-                )
+        raise UserError(
+            f"expected a size for a model that takes any, got {signature} without `imgsz` in its metadata; "
+            "add --set detector.input_px=[640,640]"
+        )
+    asked_wh = chosen_wh or size_wh
+    if any(own not in (None, asked) for own, asked in zip(own_wh, asked_wh, strict=True)):
+        raise UserError(f"expected detector.input_px to fit the model, got {list(asked_wh)}: {signature}")
     stride = read_literal(signature.metadata, "stride")
     stride = stride if isinstance(stride, int) and stride > 0 else STRIDE
-    if any(side <= 0 or side % stride for side in size_wh):
-        raise UserError(f"expected an input size in multiples of {stride}, got {size_wh[0]}x{size_wh[1]}")
+    if size_wh != own_wh and any(side <= 0 or side % stride for side in size_wh):
+        raise UserError(f"expected detector.input_px in multiples of {stride}, got {list(size_wh)}")
     return size_wh
 
 
-def _agree(own_wh: SizeWH, chosen_wh: SizeWH | None) -> SizeWH:
-    if chosen_wh is not None and chosen_wh != own_wh:
-        raise UserError(
-            f"expected detector.input_px = {list(own_wh)}, the one size that this model takes, "
-            f"got {list(chosen_wh)}"
-        )
-    return own_wh
+def _read_exported_size(metadata: Mapping[str, str]) -> SizeWH | None:
+    match read_literal(metadata, "imgsz"):
+        case [int(height), int(width)]:
+            return width, height
+        case int(side):
+            return side, side
+    return None
