@@ -4,7 +4,7 @@ Outside CI, in an environment of its own: it needs torch. Both packages are AGPL
 nothing of them is copied, imported by the project or shipped. Models are random, so nothing is downloaded.
 
     python -m venv ENV
-    ENV/bin/pip install -e '.[onnx]' onnx onnxslim ultralytics yolov5 'setuptools<80'
+    ENV/bin/pip install -e '.[onnx]' onnx onnxscript onnxslim ultralytics yolov5 'setuptools<80'
     ENV/bin/python tools/ultralytics_parity.py [--references tests/references]
 
 `--references` writes what the tests compare with: outputs of three layouts, and Ultralytics' boxes.
@@ -80,7 +80,7 @@ def main() -> None:
             for name, path, oracles in make_models(160, frames[:-1]):
                 if name in REFERENCES:
                     out = references / f"ultralytics_{REFERENCES[name]}.npz"
-                    write_reference(out, path, oracles["its file"], frames)
+                    write_reference(out, path, oracles["its file"], frames[:-1])
 
 
 def read_frames(count: int) -> list[Frame]:
