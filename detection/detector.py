@@ -13,10 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from capture.errors import UserError
 from capture.frame import Frame
 from detection import boxes
-from detection.darknet import YoloHead, parse_cfg
-from detection.decode import decode_heads
 from detection.detections import Detections, no_detections
+from detection.layouts import Layout, recognise
 from detection.preprocess import Canvas
+from detection.signature import Signature
 
 BackendName = Literal["auto", "openvino", "onnx"]
 PACKAGES = {"openvino": ("openvino", "openvino"), "onnx": ("onnxruntime", "local-aim-assistant[onnx]")}
@@ -34,6 +34,8 @@ class DetectorSettings(BaseModel):
     max_detections: int = Field(default=100, ge=1)
     threads: int = Field(default=0, ge=0)
     """Threads of the runtime; 0 leaves the choice to it."""
+    input_px: tuple[int, int] | None = None
+    """Width and height for a model that takes any; None takes what it was exported at."""
 
 
 class Detector(Protocol):
@@ -55,13 +57,13 @@ class Detector(Protocol):
 
 
 class Backend(Protocol):
-    """Runs one model. `infer` takes uint8 (1, H, W, 3) BGR and returns the raw heads.
+    """Runs one model. `infer` takes uint8 (1, H, W, 3) BGR and returns the model's outputs as float32.
 
-    What it returns may be overwritten by the next call.
+    It makes of the pixels what the model takes. What it returns may be overwritten by the next call.
     """
 
     name: str
-    metadata: dict[str, str]
+    signature: Signature
     input_size_wh: tuple[int, int]
     threads: int
 
@@ -76,24 +78,18 @@ class YoloDetector:
     Not safe to share between threads: it reuses its buffers.
     """
 
-    def __init__(
-        self,
-        backend: Backend,
-        heads: tuple[YoloHead, ...],
-        class_names: tuple[str, ...],
-        settings: DetectorSettings,
-    ) -> None:
-        self.class_names = class_names
+    def __init__(self, backend: Backend, layout: Layout, settings: DetectorSettings) -> None:
+        self.class_names = layout.class_names
         self.input_size_wh = backend.input_size_wh
         self.backend = backend
         self.settings = settings
-        self._heads = heads
-        self._canvas = Canvas(backend.input_size_wh)
+        self._layout = layout
+        self._canvas = Canvas(backend.input_size_wh, layout.padding)
 
     @property
     def precision(self) -> str:
         """Of the network's arithmetic: fp32, int8."""
-        return self.backend.metadata.get("precision", "fp32")
+        return self.backend.signature.metadata.get("precision", "fp32")
 
     def detect(self, frame: Frame) -> Detections:
         """Boxes in pixels of the frame, inside it, most confident first."""
@@ -104,25 +100,29 @@ class YoloDetector:
         return self._canvas.place(frame)
 
     def infer(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        """Raw heads; valid until the next call."""
+        """The network's outputs; valid until the next call."""
         return self.backend.infer(images)
 
-    def postprocess(self, heads: list[NDArray[np.float32]], size_wh: tuple[int, int]) -> Detections:
+    def postprocess(self, outputs: list[NDArray[np.float32]], size_wh: tuple[int, int]) -> Detections:
         """Boxes in pixels of a frame of `size_wh`, most confident first."""
-        found = decode_heads(heads, self._heads, self.settings.confidence)
+        found = self._layout.decode(outputs, self.settings.confidence)
         if len(found) == 0:
             return no_detections()
-        kept = found.select(
-            boxes.suppress_overlaps(
-                found.xyxy_px,
-                found.confidence,
-                found.class_id,
-                self.settings.iou,
-                self.settings.max_detections,
-            )
-        )
+        kept = found.select(self._choose(found))
         xyxy = boxes.canvas_to_image(kept.xyxy_px, self._canvas.fit(size_wh))
         return Detections(boxes.clip_boxes(xyxy, size_wh), kept.confidence, kept.class_id)
+
+    def _choose(self, found: Detections) -> NDArray[np.intp] | slice:
+        """The best boxes of those that overlap, best first."""
+        if self._layout.is_suppressed:
+            return slice(self.settings.max_detections)
+        return boxes.suppress_overlaps(
+            found.xyxy_px,
+            found.confidence,
+            found.class_id,
+            self.settings.iou,
+            self.settings.max_detections,
+        )
 
     def close(self) -> None:
         """Free the network."""
@@ -130,18 +130,15 @@ class YoloDetector:
 
 
 def open_detector(settings: DetectorSettings) -> YoloDetector:
-    """A detector as the settings say; UserError if the model or a package is missing, or is not ours."""
+    """A detector as the settings say; UserError if the model or a package is missing, or no decoder fits."""
     path = find_model(settings.model)
     backend = _open_backend(path, settings)
-    missing = [key for key in ("darknet_cfg", "class_names") if not backend.metadata.get(key)]
-    if missing:
+    try:
+        layout = recognise(backend.signature, path.name)
+    except UserError:
         backend.close()
-        raise UserError(
-            f"expected a model made by `run_aimbot.py convert onnx`, got {path} without its "
-            f"{' and '.join(missing)}; convert it from its cfg and weights"
-        )
-    config = parse_cfg(backend.metadata["darknet_cfg"], f"the cfg in {path.name}")
-    return YoloDetector(backend, config.heads, tuple(backend.metadata["class_names"].splitlines()), settings)
+        raise
+    return YoloDetector(backend, layout, settings)
 
 
 def model_names() -> list[str]:
@@ -178,10 +175,10 @@ def _open_backend(path: Path, settings: DetectorSettings) -> Backend:
     if name == "openvino":
         from detection.backends.openvino import OpenVinoBackend
 
-        return OpenVinoBackend(path, settings.threads)
+        return OpenVinoBackend(path, settings.threads, settings.input_px)
     from detection.backends.onnx import OnnxBackend
 
-    return OnnxBackend(path, settings.threads)
+    return OnnxBackend(path, settings.threads, settings.input_px)
 
 
 def _is_installed(backend: str) -> bool:

@@ -7,16 +7,18 @@ from numpy.typing import NDArray
 from capture.frame import Frame
 from detection.boxes import Letterbox, SizeWH, fit_letterbox
 
-PADDING_GREY = 128  # what Darknet's letterbox_image fills with
+DARKNET_GREY = 128  # what its letterbox_image fills with
+ULTRALYTICS_GREY = 114  # what its models are trained with
 
 
 class Canvas:
     """Scales frames to the network's input size; one buffer, used again for every frame."""
 
-    def __init__(self, size_wh: SizeWH) -> None:
+    def __init__(self, size_wh: SizeWH, padding: int = DARKNET_GREY) -> None:
         self.size_wh = size_wh
+        self._padding = padding
         self._letterbox = fit_letterbox(size_wh, size_wh)
-        self._pixels = np.full((1, size_wh[1], size_wh[0], 3), PADDING_GREY, np.uint8)
+        self._pixels = np.full((1, size_wh[1], size_wh[0], 3), padding, np.uint8)
 
     def fit(self, size_wh: SizeWH) -> Letterbox:
         """Where a frame of that size lies on the canvas."""
@@ -31,7 +33,7 @@ class Canvas:
             return pixels[None]
         if frame.size_wh != self._letterbox.size_wh:
             self._letterbox = self.fit(frame.size_wh)
-            self._pixels[:] = PADDING_GREY
+            self._pixels[:] = self._padding
         (left, top), (width, height) = self._letterbox.offset_xy, self._letterbox.inner_wh
         if frame.size_wh != (width, height):
             pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)

@@ -12,10 +12,16 @@ from capture.frame import Frame, Region
 from detection.boxes import fit_letterbox
 from detection.cache import user_cache_dir
 from detection.darknet import YoloHead
+from detection.decode import decode_heads
 from detection.detector import DetectorSettings, YoloDetector, find_model, open_detector
-from detection.preprocess import PADDING_GREY, Canvas
+from detection.layouts import Layout
+from detection.preprocess import DARKNET_GREY, Canvas
+from detection.signature import Signature
 
-LAYOUT = YoloHead(((8.0, 8.0),), 1, 1.0, 32, False)
+HEAD = YoloHead(((8.0, 8.0),), 1, 1.0, 32, False)
+LAYOUT = Layout(
+    lambda outputs, least: decode_heads(outputs, (HEAD,), least), ("monster",), False, DARKNET_GREY
+)
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +37,7 @@ class OneBoxBackend:
     threads = 1
 
     def __init__(self) -> None:
-        self.metadata: dict[str, str] = {}
+        self.signature = Signature((), (), {})
         self.seen: list[np.ndarray] = []
         self.closed = False
 
@@ -52,7 +58,7 @@ def make_frame(width: int, height: int, channels: int = 3, seed: int = 0) -> Fra
 
 def make_detector(settings: DetectorSettings | None = None) -> tuple[YoloDetector, OneBoxBackend]:
     backend = OneBoxBackend()
-    return YoloDetector(backend, (LAYOUT,), ("monster",), settings or DetectorSettings()), backend
+    return YoloDetector(backend, LAYOUT, settings or DetectorSettings()), backend
 
 
 @pytest.mark.parametrize(
@@ -95,8 +101,8 @@ def test_the_padding_is_grey_again_after_a_frame_of_another_shape() -> None:
     letterbox = fit_letterbox((32, 32), (64, 32))
     left = letterbox.offset_xy[0]
     assert left == 16
-    assert np.all(placed[:, :, :left] == PADDING_GREY)
-    assert np.all(placed[:, :, left + 32 :] == PADDING_GREY)
+    assert np.all(placed[:, :, :left] == DARKNET_GREY)
+    assert np.all(placed[:, :, left + 32 :] == DARKNET_GREY)
 
 
 def test_frames_of_changing_sizes_are_each_mapped_by_their_own_letterbox() -> None:
@@ -163,10 +169,12 @@ def test_a_file_that_is_no_onnx_is_refused_in_one_line(tmp_path: Path, backend: 
 
 
 @pytest.mark.parametrize("backend", ["openvino", "onnx"])
-def test_an_onnx_that_is_not_ours_is_refused(tmp_path: Path, backend: str) -> None:
+def test_an_onnx_that_no_decoder_knows_is_refused_with_its_shapes(tmp_path: Path, backend: str) -> None:
     path = make_tiny_onnx(tmp_path / "foreign.onnx", {})
-    with pytest.raises(UserError, match="without its darknet_cfg and class_names"):
+    shapes = r"foreign\.onnx: input uint8 \(1, 32, 64, 3\), output float32 \(1, 1, 2, 14\), no `names`; known"
+    with pytest.raises(UserError, match=shapes) as caught:
         open_detector(DetectorSettings(model=str(path), backend=backend))
+    assert "\n" not in str(caught.value)
 
 
 def test_a_file_of_another_kind_is_told_what_converts_it(tmp_path: Path) -> None:

@@ -1,12 +1,19 @@
 """ONNX Runtime on the CPU."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from capture.errors import UserError
+from detection.boxes import SizeWH
+from detection.signature import Signature, Tensor, read_image_input
+
+TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
 
 
 class OnnxBackend:
@@ -14,7 +21,7 @@ class OnnxBackend:
 
     name = "onnx"
 
-    def __init__(self, path: Path, threads: int = 0) -> None:
+    def __init__(self, path: Path, threads: int = 0, size_wh: SizeWH | None = None) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
@@ -29,16 +36,34 @@ class OnnxBackend:
         self._session = session
         self._input = session.get_inputs()[0].name
         self._outputs = [output.name for output in session.get_outputs()]
-        _, height, width, _ = session.get_inputs()[0].shape
-        self.input_size_wh = (int(width), int(height))
-        self.metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
+        self.signature = Signature(
+            _read_tensors(session.get_inputs()),
+            _read_tensors(session.get_outputs()),
+            dict(session.get_modelmeta().custom_metadata_map),
+        )
+        self._image = read_image_input(self.signature, size_wh)
+        self.input_size_wh = self._image.size_wh
         self.threads = threads
 
     def infer(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        """Raw heads of one image, (1, H, W, 3) BGR."""
-        heads: list[NDArray[np.float32]] = self._session.run(self._outputs, {self._input: images})
-        return heads
+        """Outputs for one image, (1, H, W, 3) BGR."""
+        taken: NDArray[Any] = images
+        if self._image.is_planar:
+            planes = cv2.dnn.blobFromImage(images[0], 1 / 255, swapRB=True)
+            taken = planes.astype(self._image.type, copy=False)
+        outputs = self._session.run(self._outputs, {self._input: taken})
+        return [output.astype(np.float32, copy=False) for output in outputs]
 
     def close(self) -> None:
         """Free the session."""
         del self._session
+
+
+def _read_tensors(nodes: Sequence[Any]) -> tuple[Tensor, ...]:
+    return tuple(
+        Tensor(
+            TYPES.get(node.type, node.type.removeprefix("tensor(").removesuffix(")")),
+            tuple(size if isinstance(size, int) else None for size in node.shape),
+        )
+        for node in nodes
+    )

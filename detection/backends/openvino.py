@@ -1,13 +1,18 @@
 """OpenVINO on the CPU: the default back end."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
+from openvino.preprocess import ColorFormat, PrePostProcessor
 
 from capture.errors import UserError
+from detection.boxes import SizeWH
 from detection.cache import user_cache_dir
+from detection.signature import Shape, Signature, Tensor, read_image_input
 
 
 class OpenVinoBackend:
@@ -18,30 +23,72 @@ class OpenVinoBackend:
 
     name = "openvino"
 
-    def __init__(self, path: Path, threads: int = 0, cache_dir: Path | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        threads: int = 0,
+        size_wh: SizeWH | None = None,
+        cache_dir: Path | None = None,
+    ) -> None:
         core = ov.Core()
         try:
             model = core.read_model(path)
-            self.metadata = _read_metadata(model)
-            compiled = core.compile_model(model, "CPU", _options(threads, cache_dir or _default_cache_dir()))
         except RuntimeError as error:
-            raise UserError(f"expected an ONNX model in {path}, OpenVINO cannot read it") from error
-        _, height, width, _ = compiled.input(0).shape
-        self.input_size_wh = (int(width), int(height))
+            raise _unreadable(path) from error
+        self.signature = Signature(
+            _read_tensors(model.inputs), _read_tensors(model.outputs), _read_metadata(model)
+        )
+        image = read_image_input(self.signature, size_wh)
+        try:
+            model.reshape(image.shape)
+            prepared = _take_captured_pixels(model) if image.is_planar else model
+            compiled = core.compile_model(
+                prepared, "CPU", _options(threads, cache_dir or _default_cache_dir())
+            )
+        except RuntimeError as error:
+            raise _unreadable(path) from error
+        self.input_size_wh = image.size_wh
         self.threads = int(compiled.get_property("INFERENCE_NUM_THREADS"))
         self._request = compiled.create_infer_request()
         self._input = self._request.get_input_tensor().data
-        self._outputs = [self._request.get_tensor(output) for output in compiled.outputs]
+        self._output_count = len(compiled.outputs)
 
     def infer(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        """Raw heads of one image, (1, H, W, 3) BGR; the arrays are overwritten by the next call."""
+        """Outputs for one image, (1, H, W, 3) BGR; the arrays are overwritten by the next call."""
         np.copyto(self._input, images)  # 0.03 ms; sharing memory would refuse read-only frames
         self._request.infer()
-        return [output.data for output in self._outputs]
+        # Asked for anew: an output whose size depends on the image has other memory each time.
+        return [self._request.get_output_tensor(index).data for index in range(self._output_count)]
 
     def close(self) -> None:
         """Free the model."""
-        del self._input, self._outputs, self._request
+        del self._input, self._request
+
+
+def _unreadable(path: Path) -> UserError:
+    return UserError(f"expected an ONNX model in {path}, OpenVINO cannot read it")
+
+
+def _take_captured_pixels(model: ov.Model) -> ov.Model:
+    """The model with uint8 (1, H, W, 3) BGR in place of its planes of floats, and float32 outputs."""
+    steps = PrePostProcessor(model)
+    steps.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
+    steps.input().tensor().set_color_format(ColorFormat.BGR)
+    steps.input().model().set_layout(ov.Layout("NCHW"))
+    steps.input().preprocess().convert_element_type(ov.Type.f32).convert_color(ColorFormat.RGB).scale(255.0)
+    for index in range(len(model.outputs)):
+        steps.output(index).tensor().set_element_type(ov.Type.f32)
+    return steps.build()
+
+
+def _read_tensors(ports: Sequence[Any]) -> tuple[Tensor, ...]:
+    return tuple(Tensor(port.element_type.to_dtype().name, _read_shape(port.partial_shape)) for port in ports)
+
+
+def _read_shape(shape: ov.PartialShape) -> Shape:
+    if shape.rank.is_dynamic:
+        return ()
+    return tuple(None if size.is_dynamic else int(size.get_length()) for size in shape)
 
 
 def _read_metadata(model: ov.Model) -> dict[str, str]:
