@@ -58,7 +58,9 @@ class Learner(keras.Model):  # type: ignore[misc]  # Keras has no types
 
     def augment(self, draws: Mapping[str, Any]) -> tuple[Any, Any]:
         """Images and boxes of a batch; see augment_batch."""
-        return augment_batch(self.frames.value, self.boxes.value, draws, self._size_wh)
+        # TensorFlow reads a variable without copying it; XLA cannot gather from one that is not read.
+        frames, boxes = ops.convert_to_tensor(self.frames), ops.convert_to_tensor(self.boxes)
+        return augment_batch(frames, boxes, draws, self._size_wh)
 
     def call(self, draws: Mapping[str, Any], training: bool = False) -> tuple[list[Any], Any]:
         """Raw heads and true boxes of a batch."""
