@@ -24,7 +24,7 @@ from detection.training.run import Pace, Run
 from detection.training.schedule import make_optimizer, make_schedule, use_devices
 from detection.training.settings import TrainSettings
 from detection.training.validate import Validator
-from detection.weights import load_weights
+from detection.weights import load_fitting_weights
 
 TIMED_STEPS = {"cpu": 10, "gpu": 100}
 """Steps of an epoch under a time limit, where the learning rate is set once an epoch: about a second."""
@@ -88,7 +88,8 @@ def open_run(settings: TrainSettings) -> tuple[Run, Progress]:
     keras.utils.set_random_seed(settings.seed)  # the first weights; the batches have a generator of their own
     learner = Learner(config, frames, settings.batch, precision)
     if settings.init is not None:
-        load_weights(learner.network, config, settings.init)
+        loaded = load_fitting_weights(learner.network, config, settings.init)
+        sys.stderr.write(f"{len(loaded.filled)} layers begin from {settings.init}, {len(loaded.kept)} anew\n")
     learner.start(settings.freeze)
 
     steps = count_steps(len(frames.pixels), settings.batch)
