@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -93,7 +93,10 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
-    """A bar on stderr, since stdout is the result's; a line now and then where no terminal shows the bar."""
+    """A bar on stderr, since stdout is the result's; a line now and then where no terminal shows the bar.
+
+    Shown while it is entered.
+    """
 
     def __init__(self, share_done: Callable[[], float]) -> None:
         super().__init__()
@@ -104,9 +107,12 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
         self._task = self._bar.add_task("compiling", total=1.0)
         self._printed_ns = 0
 
-    def on_train_begin(self, logs: Any = None) -> None:
-        """Show the bar."""
+    def __enter__(self) -> Self:
         self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.stop()  # also after an error: it gives the terminal its cursor back
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
         """Show where the training is."""
@@ -119,10 +125,6 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
         if not np.isnan(validated) or (is_due and not self._bar.console.is_terminal):
             self._bar.console.print(f"{share:4.0%}  {logs['seconds']:6.0f} s  {text}", highlight=False)
             self._printed_ns = monotonic_ns()
-
-    def on_train_end(self, logs: Any = None) -> None:
-        """Leave the bar as it is."""
-        self._bar.stop()
 
 
 def cut_log(path: Path, epochs: int) -> None:

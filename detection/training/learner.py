@@ -94,7 +94,7 @@ class Learner(keras.Model):  # type: ignore[misc]  # Keras has no types
         step = ops.cast(self.steps.value, "float32")
         decay = ops.minimum(AVERAGE_DECAY, (1 + step) / (10 + step))
         for average, current in zip(self.averaged.variables, self.network.variables, strict=True):
-            average.assign(decay * average.value + (1 - decay) * ops.stop_gradient(current.value))
+            average.assign_add((1 - decay) * (ops.stop_gradient(current.value) - average.value))
         self.steps.assign_add(1)
 
 

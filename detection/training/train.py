@@ -45,15 +45,16 @@ def train(settings: TrainSettings) -> dict[str, Any]:
     if done.step == 0:
         show_batch(run)
     batches = stream_batches(run.frames_count, settings.batch, settings.seed, done.step, run.share_of_mosaics)
-    run.learner.fit(
-        batches,
-        steps_per_epoch=run.pace.steps_per_epoch,
-        initial_epoch=done.epoch,
-        epochs=run.pace.epochs,
-        callbacks=make_callbacks(run, is_resumed=done.epoch > 0),
-        shuffle=False,
-        verbose=0,
-    )
+    with ProgressBar(run.share_done) as bar:
+        run.learner.fit(
+            batches,
+            steps_per_epoch=run.pace.steps_per_epoch,
+            initial_epoch=done.epoch,
+            epochs=run.pace.epochs,
+            callbacks=make_callbacks(run, bar, is_resumed=done.epoch > 0),
+            shuffle=False,
+            verbose=0,
+        )
     seconds = round(run.pace.stopwatch.elapsed_s, 1)
     run.save_weights()
     try_plot(settings)
@@ -112,18 +113,18 @@ def open_run(settings: TrainSettings) -> tuple[Run, Progress]:
     return run, done
 
 
-def make_callbacks(run: Run, is_resumed: bool) -> list[Any]:
+def make_callbacks(run: Run, bar: ProgressBar, is_resumed: bool) -> list[Any]:
     """What happens between the steps, in an order that matters: those that log read what others add."""
     settings, stopwatch = run.settings, run.pace.stopwatch
     schedule = make_schedule(settings.peak_rate, TICKS)
-    timed = [TimeLimit(run.share_done, lambda share: float(schedule(share * TICKS)))]
+    timed = [TimeLimit(lambda: run.pace.share_done(0), lambda share: float(schedule(share * TICKS)))]
     return [
         stopwatch,
         *(timed if settings.minutes else []),
         Facts(stopwatch, run.validate),
         keras.callbacks.CSVLogger(settings.beside(".csv"), append=is_resumed),
         *([make_tensorboard(settings.tensorboard)] if settings.tensorboard else []),
-        ProgressBar(run.share_done),
+        bar,
         Saver(run.save, TIMED_SAVE_S if settings.minutes else 0.0),
     ]
 

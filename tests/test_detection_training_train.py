@@ -1,0 +1,256 @@
+"""Whole trainings of a network of a few filters: what they leave, kill and resume, the time limit."""
+
+import csv
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from training_helpers import TINY_CFG, write_coco
+
+from capture.errors import UserError
+from detection.darknet import parse_cfg, read_cfg
+from detection.training.settings import TrainSettings
+
+pytest.importorskip("keras")
+pytest.importorskip("tensorflow")
+pytest.importorskip("faster_coco_eval")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+
+ROOT = Path(__file__).parents[1]
+EPOCHS = 60
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> TrainSettings:
+    folder = tmp_path_factory.mktemp("training")
+    write_coco(folder / "set", [[[8.0 * index, 20.0, 16.0, 16.0]] for index in range(6)], (64, 64))
+    (folder / "tiny.cfg").write_text(TINY_CFG)
+    return TrainSettings(
+        data=(folder / "set",),
+        cfg=folder / "tiny.cfg",
+        out=folder / "whole" / "out.weights",
+        validation=folder / "set",
+        validate_every=30,
+        epochs=EPOCHS,
+        batch=4,
+        peak_rate=0.02,
+        mosaic_share=0.3,
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(settings: TrainSettings) -> dict[str, Any]:
+    from detection.training.train import train
+
+    return train(settings)
+
+
+def read_weights(path: Path) -> NDArray[np.float32]:
+    return np.fromfile(path, "<f4", offset=20)
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def start_training(settings: TrainSettings, out: Path) -> subprocess.Popen[bytes]:
+    arguments = [
+        *(
+            "--data",
+            settings.data[0],
+            "--cfg",
+            settings.cfg,
+            "--out",
+            out,
+            "--validation",
+            settings.validation,
+        ),
+        *(
+            "--validate-every",
+            settings.validate_every,
+            "--epochs",
+            settings.epochs,
+            "--batch",
+            settings.batch,
+        ),
+        *("--peak-rate", settings.peak_rate, "--mosaic-share", settings.mosaic_share),
+    ]
+    command = [sys.executable, str(ROOT / "run_aimbot.py"), "train", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def test_training_lowers_the_loss_and_finds_the_boxes(
+    settings: TrainSettings, finished: dict[str, Any]
+) -> None:
+    assert (finished["frames"], finished["steps"]) == (6, 2 * EPOCHS)
+    rows = read_rows(settings.beside(".csv"))
+    assert [int(row["epoch"]) for row in rows] == list(range(EPOCHS))
+    losses = [float(row["loss"]) for row in rows]
+    assert np.mean(losses[-4:]) < 0.7 * np.mean(losses[:4])
+    rates = [float(row["learning_rate"]) for row in rows]
+    assert max(rates) == pytest.approx(settings.peak_rate, rel=0.01)
+    assert rates.index(max(rates)) < 4
+    assert rates[4:] == sorted(rates[4:], reverse=True)
+    assert rates[-1] == pytest.approx(0.01 * settings.peak_rate, rel=0.1)
+    scored = [index for index, row in enumerate(rows) if row["val_map50"] != "nan"]
+    assert scored == [29, 59]
+    assert finished["map50"] > 0.8
+
+
+def test_a_training_leaves_weights_that_load_and_pictures_and_no_checkpoint(
+    settings: TrainSettings, finished: dict[str, Any]
+) -> None:
+    from detection.darknet import load_weights
+    from detection.network import build_network
+    from detection.training.dataset import read_coco
+    from detection.training.validate import predict_frames, score_map50
+
+    names = sorted(path.name for path in settings.out.parent.iterdir())
+    assert names == ["out.batch.png", "out.csv", "out.png", "out.val.png", "out.weights"]
+    for name in ("out.batch.png", "out.png", "out.val.png"):
+        picture = cv2.imread(str(settings.out.parent / name))
+        assert picture is not None
+        assert picture.std() > 5
+    config = read_cfg(settings.cfg)
+    network = build_network(config)
+    load_weights(network, config, settings.out)
+    frames = read_coco(settings.data[0], (64, 64))
+    assert score_map50(predict_frames(network, config, frames), frames, 1) == finished["map50"]
+
+
+def test_a_training_that_was_killed_and_resumed_ends_where_an_uninterrupted_one_does(
+    settings: TrainSettings, finished: dict[str, Any], tmp_path: Path
+) -> None:
+    from detection.training.train import train
+
+    out = tmp_path / "out.weights"
+    log, checkpoint = out.with_suffix(".csv"), out.with_suffix(".checkpoint.npz")
+    process = start_training(settings, out)
+    deadline = time.monotonic() + 120
+    while not (log.is_file() and len(log.read_text().splitlines()) > 4):
+        assert process.poll() is None, "the training ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert 4 <= len(read_rows(log)) < EPOCHS
+    assert checkpoint.is_file()
+
+    resumed = replace(settings, out=out)
+    with pytest.raises(UserError, match=r"unfinished training lies in .*; add --resume, or delete"):
+        train(resumed)
+    with pytest.raises(UserError, match=r"expected the settings that .* was made with, {'seed': 1}, got"):
+        train(replace(resumed, resume=True, seed=2))
+    again = train(replace(resumed, resume=True))
+    assert (again["steps"], again["map50"]) == (finished["steps"], finished["map50"])
+    np.testing.assert_array_equal(read_weights(out), read_weights(settings.out))
+    ignored = "seconds"
+    whole, parts = (
+        [{key: value for key, value in row.items() if key != ignored} for row in read_rows(path)]
+        for path in (settings.beside(".csv"), log)
+    )
+    assert parts == whole
+    assert not checkpoint.exists()
+
+
+def test_a_time_limit_ends_a_training_wherever_it_is(settings: TrainSettings, tmp_path: Path) -> None:
+    from detection.training.train import train
+
+    timed = replace(settings, out=tmp_path / "t.weights", epochs=None, minutes=0.05, validation=None)
+    done = train(timed)
+    assert 3.0 <= done["seconds"] < 6.0
+    rows = read_rows(timed.beside(".csv"))
+    assert done["steps"] > 10
+    rates = [float(row["learning_rate"]) for row in rows]
+    assert rates[-1] < 0.2 * max(rates)
+    assert np.isfinite(read_weights(timed.out)).all()
+
+
+def test_a_frozen_backbone_stays_as_it_was(
+    settings: TrainSettings, finished: dict[str, Any], tmp_path: Path
+) -> None:
+    from detection.training.train import train
+
+    tuned = replace(
+        settings, out=tmp_path / "t.weights", epochs=3, init=settings.out, freeze="backbone", validation=None
+    )
+    train(tuned)
+    before, after = read_weights(settings.out), read_weights(tuned.out)
+    backbone = len(before) - 17 * 12  # all but the head's kernel and bias
+    np.testing.assert_array_equal(after[:backbone], before[:backbone])
+    assert not np.array_equal(after[backbone:], before[backbone:])
+
+
+def test_the_backbone_is_what_all_heads_are_built_on() -> None:
+    from detection.training.learner import find_backbone
+
+    assert find_backbone(parse_cfg(TINY_CFG)) == {0, 1}
+    tiny = find_backbone(read_cfg(ROOT / "configs" / "yolov4-tiny.cfg"))
+    assert tiny == set(range(28))
+
+
+def test_wrong_settings_are_the_users_error(settings: TrainSettings, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="expected --epochs or --minutes, got both"):
+        replace(settings, minutes=1.0)
+    with pytest.raises(UserError, match=r"expected --out to end in \.weights"):
+        replace(settings, out=tmp_path / "model")
+
+
+def test_a_checkpoint_whose_writing_was_cut_off_leaves_the_one_before(tmp_path: Path) -> None:
+    import keras
+
+    from detection.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+
+    class Broken:
+        @property
+        def value(self) -> Any:
+            raise KeyboardInterrupt
+
+    path = tmp_path / "c.npz"
+    variable = keras.Variable(np.arange(3.0), dtype="float32")
+    save_checkpoint(path, [variable], Progress(2, 6, 1.5), {"seed": 1})
+    with pytest.raises(KeyboardInterrupt):
+        save_checkpoint(path, [Broken()], Progress(3, 9, 2.5), {"seed": 1})
+    variable.assign(np.zeros(3))
+    assert load_checkpoint(path, [variable], {"seed": 1}) == Progress(2, 6, 1.5)
+    assert np.asarray(variable.value).tolist() == [0, 1, 2]
+
+
+ON_JAX = """
+import json, sys
+import numpy as np
+from detection.darknet import parse_cfg
+from detection.training.batches import stream_batches
+from detection.training.dataset import LabelledFrames
+from detection.training.learner import Learner
+from detection.training.schedule import make_optimizer
+frames = LabelledFrames(np.zeros((40, 64, 64, 3), np.uint8), np.zeros((40, 4, 5), np.float32))
+learner = Learner(parse_cfg(sys.argv[1]), frames, 4, "mixed_bfloat16")
+learner.start("nothing")
+learner.compile(make_optimizer(1e-3))
+learner.optimizer.build(learner.trainable_variables)
+where = learner.frames.value.unsafe_buffer_pointer()
+learner.fit(stream_batches(40, 4, 1, 0, lambda _: 0.5), steps_per_epoch=5, epochs=2, shuffle=False, verbose=0)
+stayed = learner.frames.value.unsafe_buffer_pointer() == where
+print(json.dumps({"stayed": stayed, "steps": int(learner.steps)}))
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
+def test_on_jax_the_frames_stay_where_they_are_through_all_steps() -> None:
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", ON_JAX, TINY_CFG]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=True)
+    assert json.loads(done.stdout.splitlines()[-1]) == {"stayed": True, "steps": 10}
