@@ -401,7 +401,7 @@ def benchmark_detector(
     """Latency of models and back ends, in turns."""
     from aimbot.commands.benchmark import measure_detector
 
-    measure_detector(model or ["doom-tiny"], source, rounds, as_json)
+    measure_detector(model or ["doom-nano", "doom-tiny"], source, rounds, as_json)
 
 
 if __name__ == "__main__":

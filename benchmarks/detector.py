@@ -16,7 +16,7 @@ WARM_UP = 10
 
 
 def run(
-    models: Sequence[str] = ("doom-tiny",),
+    models: Sequence[str] = ("doom-nano", "doom-tiny"),
     backends: Sequence[BackendName] = ("openvino", "onnx"),
     frames: Sequence[Frame] = (),
     rounds: int = 200,

@@ -27,10 +27,10 @@ class DetectorSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: str = "doom-tiny"
+    model: str = "doom-nano"
     backend: BackendName = "auto"
     confidence: float = Field(default=0.25, ge=0.0, le=1.0)
-    iou: float = Field(default=0.45, gt=0.0, le=1.0)
+    iou: float = Field(default=0.55, gt=0.0, le=1.0)
     max_detections: int = Field(default=100, ge=1)
     threads: int = Field(default=0, ge=0)
     """Threads of the runtime; 0 leaves the choice to it."""

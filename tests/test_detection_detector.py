@@ -207,12 +207,12 @@ def test_the_cache_lies_where_each_platform_keeps_caches(monkeypatch: pytest.Mon
     assert "AppData" in user_cache_dir("win32").parts
 
 
-def test_the_shipped_model_is_small_complete_and_int8() -> None:
-    path = find_model("doom-tiny")
-    assert path.stat().st_size < 7 * 2**20
-    detector = open_detector(DetectorSettings())
+@pytest.mark.parametrize(("name", "most_mib"), [("doom-nano", 2), ("doom-tiny", 7)])
+def test_the_shipped_models_are_small_complete_and_int8(name: str, most_mib: int) -> None:
+    assert find_model(name).stat().st_size < most_mib * 2**20
+    detector = open_detector(DetectorSettings(model=name))
     assert detector.class_names == ("monster",)
-    assert detector.input_size_wh == (512, 384)
+    assert detector.input_size_wh == (640, 480)
     assert detector.precision == "int8"
     blank = Frame(np.full((480, 640, 4), 90, np.uint8), 0, 0, Region(0, 0, 640, 480))
     assert len(detector.detect(blank)) == 0

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from training_helpers import write_coco
 
 from detection.training.batches import count_steps, draw_batch, stream_batches
-from detection.training.dataset import read_coco
+from detection.training.formats import read_dataset
+from detection.training.frames import load_frames
 
 pytest.importorskip("keras")
 pytest.importorskip("tensorflow")
@@ -107,7 +108,7 @@ def test_a_box_that_loses_most_of_itself_is_dropped_and_a_region_to_ignore_never
 def test_augmented_boxes_stay_on_what_they_label(mosaic_share: float, tmp_path: Path) -> None:
     corners = np.random.default_rng(1).integers(0, [98, 60], (8, 2))
     rows = [[[float(x), float(y), 30.0, 36.0]] for x, y in corners]
-    data = read_coco(write_coco(tmp_path / "set", rows, SIZE_WH), SIZE_WH)
+    data = load_frames(read_dataset(write_coco(tmp_path / "set", rows, SIZE_WH)), SIZE_WH)
     images, boxes = augment(data.pixels, data.boxes, draw_batch(8, 32, mosaic_share, 5, 0))
     assert images.shape == (32, 96, 128, 3)
     assert 0 <= images.min() <= images.max() <= 1

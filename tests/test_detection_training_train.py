@@ -112,10 +112,11 @@ def test_training_lowers_the_loss_and_finds_the_boxes(
 def test_a_training_leaves_weights_that_load_and_pictures_and_no_checkpoint(
     settings: TrainSettings, finished: dict[str, Any]
 ) -> None:
-    from detection.darknet import load_weights
     from detection.network import build_network
-    from detection.training.dataset import read_coco
+    from detection.training.formats import read_dataset
+    from detection.training.frames import load_frames
     from detection.training.validate import predict_frames, score_map50
+    from detection.weights import load_weights
 
     names = sorted(path.name for path in settings.out.parent.iterdir())
     assert names == ["out.batch.png", "out.csv", "out.png", "out.val.png", "out.weights"]
@@ -126,7 +127,7 @@ def test_a_training_leaves_weights_that_load_and_pictures_and_no_checkpoint(
     config = read_cfg(settings.cfg)
     network = build_network(config)
     load_weights(network, config, settings.out)
-    frames = read_coco(settings.data[0], (64, 64))
+    frames = load_frames(read_dataset(settings.data[0]), (64, 64))
     assert score_map50(predict_frames(network, config, frames), frames, 1) == finished["map50"]
 
 
@@ -233,10 +234,10 @@ import json, sys
 import numpy as np
 from detection.darknet import parse_cfg
 from detection.training.batches import stream_batches
-from detection.training.dataset import LabelledFrames
+from detection.training.frames import LabelledFrames
 from detection.training.learner import Learner
 from detection.training.schedule import make_optimizer
-frames = LabelledFrames(np.zeros((40, 64, 64, 3), np.uint8), np.zeros((40, 4, 5), np.float32))
+frames = LabelledFrames(np.zeros((40, 64, 64, 3), np.uint8), np.zeros((40, 4, 5), np.float32), ("a",))
 learner = Learner(parse_cfg(sys.argv[1]), frames, 4, "mixed_bfloat16")
 learner.start("nothing")
 learner.compile(make_optimizer(1e-3))
