@@ -219,22 +219,26 @@ def dataset(
     split: Annotated[Literal["train", "validation", "reserved"], typer.Option()] = "reserved",
     frames: Annotated[int, typer.Option(min=1)] = 600,
     seed: int = 1,
+    thing: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="CLASS", help="Label this class of the game's, such as ExplosiveBarrel."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make labelled frames from the arena's maps."""
     from aimbot.commands.models import make_frames
 
-    _print(make_frames(out, split, frames, seed), as_json)
+    _print(make_frames(out, split, frames, seed, thing), as_json)
 
 
 @app.command()
 def train(
     data: Annotated[list[Path], typer.Option(metavar="DIR", help="A COCO folder; may be repeated.")],
-    cfg: Annotated[Path, typer.Option(metavar="FILE")],
     out: Annotated[Path, typer.Option(metavar="FILE.weights", help="Logs and pictures lie beside it.")],
+    cfg: Annotated[Optional[Path], typer.Option(metavar="FILE", help="Default: the model's own.")] = None,  # noqa: UP045
     validation: Annotated[Optional[Path], typer.Option(metavar="DIR", help="To measure mAP50 on.")] = None,  # noqa: UP045
     validate_every: Annotated[int, typer.Option(min=1, metavar="EPOCHS")] = 5,
-    init: Annotated[Optional[Path], typer.Option(metavar="FILE.weights", help="Where to start.")] = None,  # noqa: UP045
+    init: Annotated[Optional[str], typer.Option(metavar="MODEL", help="A model, or .weights.")] = None,  # noqa: UP045
     freeze: Annotated[
         Literal["nothing", "backbone"], typer.Option(help="Leave the layers under all heads as they are.")
     ] = "nothing",
@@ -251,17 +255,17 @@ def train(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Train a Darknet cfg on labelled frames, on any backend of Keras (KERAS_BACKEND)."""
+    """Train on labelled frames, on any backend of Keras (KERAS_BACKEND): a cfg, or a model anew."""
+    from aimbot.commands.models import plan_training
     from aimbot.commands.models import train as run_train
-    from detection.training.settings import TrainSettings
 
-    settings = TrainSettings(
-        data=tuple(data),
-        cfg=cfg,
-        out=out,
+    settings = plan_training(
+        data,
+        cfg,
+        init,
+        out,
         validation=validation,
         validate_every=validate_every,
-        init=init,
         freeze=freeze,
         epochs=epochs,
         minutes=minutes,

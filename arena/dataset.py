@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 import vizdoom as vzd
 
-from arena.labels import Box, find_dying, find_monsters, is_hidden
+from arena.labels import MONSTERS, Box, find_dying, find_monsters, find_things, is_hidden
 from arena.maps import SCENARIOS, SPLITS
 from arena.scenes import Place, iterate_scenes
 
@@ -48,6 +48,8 @@ class Job:
     prefix: str
     folder: str
     suffix: str
+    thing: str | None = None
+    """A class of the game's to label; None: the living monsters."""
 
 
 def make_dataset(
@@ -57,8 +59,11 @@ def make_dataset(
     seed: int,
     processes: int | None = None,
     job_limit_s: float = JOB_LIMIT_S,
+    thing: str | None = None,
 ) -> dict[str, Any]:
     """Write a data set; the same arguments give the same frames, but for jobs that are given up.
+
+    Monsters are labelled, as one class, or else the things of one class of the game's (`ExplosiveBarrel`).
 
     A job that takes longer than `job_limit_s`, as when the game hangs, is killed and its frames are left out.
     Returns the manifest, which counts these jobs.
@@ -66,10 +71,10 @@ def make_dataset(
     images = out.resolve() / "images"  # the jobs work in folders of their own
     images.mkdir(parents=True, exist_ok=True)
     suffix = ".jpg" if split == "train" else ".png"
-    jobs = plan_jobs(split, frames, seed, images, suffix)
+    jobs = plan_jobs(split, frames, seed, images, suffix, thing)
     with ThreadPoolExecutor(processes or os.cpu_count() or 1) as pool:
         results = list(pool.map(lambda job: run_guarded(job, job_limit_s), jobs))
-    coco = to_coco([row for rows in results for row in rows or []][:frames])
+    coco = to_coco([row for rows in results for row in rows or []][:frames], thing or "monster")
     (out / "annotations.json").write_text(json.dumps(coco))
     manifest = {
         "split": split,
@@ -87,9 +92,11 @@ def make_dataset(
     return manifest
 
 
-def plan_jobs(split: str, frames: int, seed: int, images: Path, suffix: str) -> list[Job]:
+def plan_jobs(
+    split: str, frames: int, seed: int, images: Path, suffix: str, thing: str | None = None
+) -> list[Job]:
     """Spread the frames over the split's maps, remixed and as they are, and for training the scenarios."""
-    on_scenarios = round(frames * SCENARIO_SHARE[split])
+    on_scenarios = 0 if thing else round(frames * SCENARIO_SHARE[split])  # which have monsters alone
     remixed = round((frames - on_scenarios) * REMIXED_SHARE[split])
     shares: list[tuple[Place, int]] = []
     for names, total, is_remixed in (
@@ -104,7 +111,9 @@ def plan_jobs(split: str, frames: int, seed: int, images: Path, suffix: str) -> 
         while count > 0:
             number = len(jobs)
             part = min(count, FRAMES_PER_JOB)
-            jobs.append(Job(place, part, seed * 100_003 + number, f"{number:04d}", str(images), suffix))
+            jobs.append(
+                Job(place, part, seed * 100_003 + number, f"{number:04d}", str(images), suffix, thing)
+            )
             count -= part
     return jobs
 
@@ -138,14 +147,16 @@ def run_job(job: Job) -> list[Row]:
     rng = np.random.default_rng(job.seed)
     rows: list[Row] = []
     attempts = empty = 0
-    with closing(iterate_scenes(job.place, rng)) as scenes:
+    sought = frozenset([job.thing]) if job.thing else MONSTERS
+    with closing(iterate_scenes(job.place, rng, sought)) as scenes:
         for state in scenes:
             attempts += 1
             if len(rows) >= job.frames or attempts > 15 * job.frames:
                 break
             pixels = np.ascontiguousarray(state.screen_buffer)
-            boxes = [(monster.box, is_hidden(monster, pixels)) for monster in find_monsters(state)]
-            boxes += [(box, True) for box in find_dying(state)]
+            sprites = find_things(state, job.thing) if job.thing else find_monsters(state)
+            boxes = [(sprite.box, is_hidden(sprite, pixels)) for sprite in sprites]
+            boxes += [] if job.thing else [(box, True) for box in find_dying(state)]
             if not boxes and empty >= EMPTY_SHARE * job.frames:
                 continue
             empty += not boxes
@@ -156,8 +167,8 @@ def run_job(job: Job) -> list[Row]:
     return rows
 
 
-def to_coco(rows: list[Row]) -> dict[str, Any]:
-    """COCO JSON with one category, `monster`; boxes to ignore have iscrowd 1."""
+def to_coco(rows: list[Row], category: str = "monster") -> dict[str, Any]:
+    """COCO JSON with one category; boxes to ignore have iscrowd 1."""
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for image_id, (name, boxes) in enumerate(rows, start=1):
@@ -174,7 +185,7 @@ def to_coco(rows: list[Row]) -> dict[str, Any]:
                     "iscrowd": int(ignored),
                 }
             )
-    return {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "monster"}]}
+    return {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": category}]}
 
 
 def main() -> None:
@@ -185,9 +196,10 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=600)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int)
+    parser.add_argument("--thing", help="label things of this class, not monsters")
     parser.add_argument("--job-limit-s", type=float, default=JOB_LIMIT_S)
     a = parser.parse_args()
-    manifest = make_dataset(a.out, a.split, a.frames, a.seed, a.processes, a.job_limit_s)
+    manifest = make_dataset(a.out, a.split, a.frames, a.seed, a.processes, a.job_limit_s, a.thing)
     print(json.dumps(manifest, indent=1))
 
 

@@ -41,8 +41,8 @@ MONSTERS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Monster:
-    """A living monster on the screen.
+class Sprite:
+    """A thing on the screen.
 
     box: left, top, right, bottom of its visible pixels. visible_share: visible pixels over the area of the
     whole sprite's box (an unhidden sprite fills about half of it).
@@ -54,33 +54,39 @@ class Monster:
 
 def find_monsters(
     state: Any, min_visible_px: int = MIN_VISIBLE_PX, min_side_px: int = MIN_SIDE_PX
-) -> list[Monster]:
+) -> list[Sprite]:
     """The living monsters of a game state whose labels buffer is enabled.
 
     A killed monster's category changes to Gore at once.
     """
-    monsters = []
-    for label in state.labels:
-        if label.object_category == "Monster":
-            monster = _measure(label, state.labels_buffer, min_visible_px, min_side_px)
-            if monster is not None:
-                monsters.append(monster)
-    return monsters
+    labels = [label for label in state.labels if label.object_category == "Monster"]
+    return _measure_all(labels, state.labels_buffer, min_visible_px, min_side_px)
+
+
+def find_things(state: Any, name: str) -> list[Sprite]:
+    """The things of one class of the game's, such as ExplosiveBarrel."""
+    labels = [label for label in state.labels if label.object_name == name]
+    return _measure_all(labels, state.labels_buffer, MIN_VISIBLE_PX, MIN_SIDE_PX)
 
 
 def find_dying(state: Any) -> list[Box]:
     """Boxes of what was just killed and has not fallen yet: on a single picture it looks alive."""
-    boxes = []
-    for label in state.labels:
-        is_monster = label.object_name.removeprefix("Dead") in MONSTERS
-        if label.object_category == "Gore" and is_monster and label.height > label.width:
-            fallen = _measure(label, state.labels_buffer, MIN_VISIBLE_PX, MIN_SIDE_PX)
-            if fallen is not None:
-                boxes.append(fallen.box)
-    return boxes
+    labels = [
+        label
+        for label in state.labels
+        if label.object_category == "Gore"
+        and label.object_name.removeprefix("Dead") in MONSTERS
+        and label.height > label.width
+    ]
+    return [s.box for s in _measure_all(labels, state.labels_buffer, MIN_VISIBLE_PX, MIN_SIDE_PX)]
 
 
-def _measure(label: Any, buffer: Any, min_visible_px: int, min_side_px: int) -> Monster | None:
+def _measure_all(labels: list[Any], buffer: Any, min_visible_px: int, min_side_px: int) -> list[Sprite]:
+    sprites = [_measure(label, buffer, min_visible_px, min_side_px) for label in labels]
+    return [sprite for sprite in sprites if sprite is not None]
+
+
+def _measure(label: Any, buffer: Any, min_visible_px: int, min_side_px: int) -> Sprite | None:
     """A label's visible pixels; None if they are too few.
 
     A label's own box respects walls and no other sprites, so the box is taken from the pixels of the buffer
@@ -97,13 +103,13 @@ def _measure(label: Any, buffer: Any, min_visible_px: int, min_side_px: int) -> 
     if min(right - left, bottom - top) < min_side_px:
         return None
     box = (float(left), float(top), float(right), float(bottom))
-    return Monster(box, visible / max(label.width * label.height, 1))
+    return Sprite(box, visible / max(label.width * label.height, 1))
 
 
-def is_hidden(monster: Monster, pixels: NDArray[np.uint8]) -> bool:
-    """Whether nobody could tell a monster there from the picture alone, (H, W, 3): a sliver of it shows
+def is_hidden(sprite: Sprite, pixels: NDArray[np.uint8]) -> bool:
+    """Whether nobody could tell what is there from the picture alone, (H, W, 3): a sliver of it shows
     behind others, or it is black on black.
     """
-    left, top, right, bottom = (int(value) for value in monster.box)
+    left, top, right, bottom = (int(value) for value in sprite.box)
     low, high = np.percentile(pixels[top:bottom, left:right].mean(axis=2), (5, 95))
-    return monster.visible_share < MIN_VISIBLE_SHARE or high - low < MIN_CONTRAST
+    return sprite.visible_share < MIN_VISIBLE_SHARE or high - low < MIN_CONTRAST

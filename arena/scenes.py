@@ -16,6 +16,7 @@ from arena.remix import write_remix
 from arena.views import choose_viewpoint, read_walls
 
 SCENES_PER_MAP_START = 25
+FRUITLESS_STARTS = 3
 WEAPONS = (
     "Fist",
     "Chainsaw",
@@ -37,11 +38,15 @@ class Place:
     remixed: bool = False
 
 
-def iterate_scenes(place: Place, rng: np.random.Generator) -> Generator[Any, None, None]:
-    """Game states without end, the same for the same generator; the game closes with the iterator."""
-    scenes = _scenario_scenes if place.name in SCENARIOS else _map_scenes
+def iterate_scenes(
+    place: Place, rng: np.random.Generator, sought: frozenset[str] = MONSTERS
+) -> Generator[Any, None, None]:
+    """Game states without end, the same for the same generator; the game closes with the iterator.
+
+    On maps the view goes near things of the classes `sought`.
+    """
     with open_headless(place, rng) as game:
-        yield from scenes(game, rng)
+        yield from _scenario_scenes(game, rng) if place.name in SCENARIOS else _map_scenes(game, rng, sought)
 
 
 @contextmanager
@@ -84,9 +89,14 @@ def open_headless(place: Place, rng: np.random.Generator) -> Iterator[vzd.DoomGa
             game.close()
 
 
-def _map_scenes(game: vzd.DoomGame, rng: np.random.Generator) -> Iterator[Any]:
-    """Stand at varied distances from a map's monsters, looking roughly at one; then walk a little."""
-    while True:
+def _map_scenes(game: vzd.DoomGame, rng: np.random.Generator, sought: frozenset[str]) -> Iterator[Any]:
+    """Stand at varied distances from what is sought, looking roughly at one; then walk a little.
+
+    Ends where a map has nothing of it, or offers no view, for some starts.
+    """
+    fruitless = 0
+    while fruitless < FRUITLESS_STARTS:
+        fruitless += 1
         game.new_episode()
         game.send_game_command("god")
         armed = rng.random() < ALL_WEAPONS_SHARE
@@ -103,11 +113,11 @@ def _map_scenes(game: vzd.DoomGame, rng: np.random.Generator) -> Iterator[Any]:
             state = game.get_state()
             if state is None:
                 break
-            monsters = [o for o in state.objects if o.name in MONSTERS]
-            if not monsters:
+            things = [o for o in state.objects if o.name in sought]
+            if not things:
                 break
-            monster = monsters[int(rng.integers(len(monsters)))]
-            view = choose_viewpoint(walls, (monster.position_x, monster.position_y), rng)
+            thing = things[int(rng.integers(len(things)))]
+            view = choose_viewpoint(walls, (thing.position_x, thing.position_y), rng)
             if view is None:
                 continue
             x, y, angle = view
@@ -126,6 +136,7 @@ def _map_scenes(game: vzd.DoomGame, rng: np.random.Generator) -> Iterator[Any]:
                 state = game.get_state()
                 if state is None:
                     break
+                fruitless = 0
                 yield state
 
 

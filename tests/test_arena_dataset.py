@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("vizdoom")
 
-from arena.dataset import Job, make_dataset, plan_jobs, run_job, to_coco
+from arena.dataset import Job, make_dataset, plan_jobs, run_guarded, run_job, to_coco
 from arena.maps import SCENARIOS, SPLITS
 from arena.scenes import Place
 from arena.views import cast_ray, choose_viewpoint
@@ -106,6 +106,21 @@ def test_the_same_job_makes_the_same_frames_and_boxes(tmp_path: Path, place: Pla
         results.append((rows, [(folder / name).read_bytes() for name, _ in rows]))
     assert results[0] == results[1]
     assert len(results[0][0]) == 6
+
+
+def test_another_thing_than_monsters_is_sought_and_labelled(tmp_path: Path) -> None:
+    rows = run_job(Job(Place("freedoom1/E2M7"), 12, 3, "0000", str(tmp_path), ".png", "ExplosiveBarrel"))
+    assert len(rows) == 12
+    assert sum(bool(boxes) for _, boxes in rows) >= 10
+
+
+def test_a_map_without_what_is_sought_ends_the_job(tmp_path: Path) -> None:
+    assert not run_job(Job(Place("freedoom2/MAP02"), 4, 3, "0000", str(tmp_path), ".png", "NoSuchThing"))
+
+
+def test_a_job_that_takes_too_long_is_given_up_with_its_game(tmp_path: Path) -> None:
+    job = Job(Place("freedoom2/MAP02"), 10_000, 3, "0000", str(tmp_path), ".png")
+    assert run_guarded(job, 1.5) is None
 
 
 def test_a_data_set_has_an_image_of_640_by_480_for_every_row_and_says_where_it_is_from(

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from arena.labels import Box, Monster, find_dying, find_monsters, is_hidden
+from arena.labels import Box, Sprite, find_dying, find_monsters, find_things, is_hidden
 
 
 def label(
@@ -79,9 +79,9 @@ def test_a_sliver_and_black_on_black_are_hidden() -> None:
     lit = rng.integers(0, 120, (480, 640, 3)).astype(np.uint8)
     dark = (lit // 30).astype(np.uint8)
     box = (100.0, 50.0, 160.0, 130.0)
-    assert not is_hidden(Monster(box, 0.5), lit)
-    assert is_hidden(Monster(box, 0.05), lit)
-    assert is_hidden(Monster(box, 0.5), dark)
+    assert not is_hidden(Sprite(box, 0.5), lit)
+    assert is_hidden(Sprite(box, 0.05), lit)
+    assert is_hidden(Sprite(box, 0.5), dark)
 
 
 def test_what_is_falling_is_told_from_what_lies() -> None:
@@ -92,3 +92,11 @@ def test_what_is_falling_is_told_from_what_lies() -> None:
         (label(3, 200, 10, 30, 60), (200, 10, 230, 70)),
     )
     assert find_dying(killed) == [(10.0, 10.0, 40.0, 70.0)]
+
+
+def test_things_of_a_class_are_found_by_its_name() -> None:
+    two = state(
+        (label(1, 10, 10, 20, 30, "Obstacle", "ExplosiveBarrel"), (10, 10, 30, 40)),
+        (label(2, 100, 10, 20, 30), (100, 10, 120, 40)),
+    )
+    assert [sprite.box for sprite in find_things(two, "ExplosiveBarrel")] == [(10.0, 10.0, 30.0, 40.0)]

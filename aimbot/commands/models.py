@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,41 @@ from capture.errors import UserError
 from detection.training.settings import TrainSettings
 
 
-def make_frames(out: Path, split: str, frames: int, seed: int) -> dict[str, Any]:
-    """Labelled frames of a split's maps; returns the manifest."""
+def make_frames(out: Path, split: str, frames: int, seed: int, thing: str | None) -> dict[str, Any]:
+    """Labelled frames of a split's maps, of the monsters or of another thing; returns the manifest."""
     try:
         from arena.dataset import make_dataset
     except ImportError as error:
         raise UserError(
             "dataset needs the package vizdoom: pip install 'local-aim-assistant[arena]'"
         ) from error
-    return {"out": str(out), **make_dataset(out, split, frames, seed)}
+    return {"out": str(out), **make_dataset(out, split, frames, seed, thing=thing)}
+
+
+def plan_training(
+    data: Sequence[Path], cfg: Path | None, init: str | None, out: Path, **others: Any
+) -> TrainSettings:
+    """The settings of a training; `init` is a .weights file, or a model, by name or .onnx file.
+
+    A model needs no cfg: its own is written beside `out`, for as many classes as the data has. UserError if
+    there is neither.
+    """
+    if init is None or init.endswith(".weights"):
+        if cfg is None:
+            raise UserError("expected --cfg FILE, or --init with a model (doom-nano, FILE.onnx), got neither")
+        return TrainSettings(tuple(data), cfg, out, init=Path(init) if init else None, **others)
+    start = out.with_suffix(".init.weights")
+    convert_to_darknet(init, start)
+    if cfg is None:
+        from detection.darknet import set_classes
+        from detection.training.dataset import join_datasets
+        from detection.training.formats import read_dataset
+
+        classes = join_datasets([read_dataset(path) for path in data]).class_names
+        cfg = out.with_suffix(".cfg")
+        text = start.with_suffix(".cfg").read_text(encoding="utf-8")
+        cfg.write_text(set_classes(text, len(classes)), encoding="utf-8")
+    return TrainSettings(tuple(data), cfg, out, init=start, **others)
 
 
 def train(settings: TrainSettings) -> dict[str, Any]:
@@ -34,7 +61,13 @@ def train(settings: TrainSettings) -> dict[str, Any]:
         raise UserError(
             f"train needs the package {error.name}: pip install 'local-aim-assistant[train]'"
         ) from error
-    return {"out": str(settings.out), **run_train(settings)}
+    names = settings.beside(".names")
+    return {
+        "out": str(settings.out),
+        **run_train(settings),
+        "next": f"run_aimbot.py convert onnx --cfg {settings.cfg} --weights {settings.out} --names {names} "
+        f"--out {settings.beside('.onnx')}",
+    }
 
 
 def convert_to_onnx(cfg: Path, weights: Path | None, names: Path | None, out: Path) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from detection.training.pictures import draw_batch_picture, draw_validation_pict
 from detection.training.run import Pace, Run
 from detection.training.schedule import make_optimizer, make_schedule, use_devices
 from detection.training.settings import TrainSettings
+from detection.training.transfer import measure_norms
 from detection.training.validate import Validator
 from detection.weights import load_fitting_weights
 
@@ -32,6 +33,8 @@ TIMED_EPOCHS = 10**9
 TIMED_SAVE_S = 60.0
 TICKS = 10_000
 PICTURED = 9
+MEASURED = 64
+"""Frames that the norms of a folded model are measured on."""
 
 
 def train(settings: TrainSettings) -> dict[str, Any]:
@@ -82,6 +85,7 @@ def open_run(settings: TrainSettings) -> tuple[Run, Progress]:
     frames = read_frames(settings.data, config)
     held_out = read_frames([settings.validation], config) if settings.validation else None
     settings.out.parent.mkdir(parents=True, exist_ok=True)
+    settings.beside(".names").write_text("\n".join(frames.class_names) + "\n", encoding="utf-8")
     kind = use_devices(settings.batch)
     precision = settings.precision
     if precision == "auto":
@@ -91,6 +95,7 @@ def open_run(settings: TrainSettings) -> tuple[Run, Progress]:
     if settings.init is not None:
         loaded = load_fitting_weights(learner.network, config, settings.init)
         sys.stderr.write(f"{len(loaded.filled)} layers begin from {settings.init}, {len(loaded.kept)} anew\n")
+        measure_norms(learner.network, config, frames.pixels[:MEASURED])
     learner.start(settings.freeze)
 
     steps = count_steps(len(frames.pixels), settings.batch)
