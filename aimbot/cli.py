@@ -190,8 +190,16 @@ def detect(
 
 @app.command()
 def evaluate(
-    images: Annotated[Path, typer.Option(metavar="DIR")],
-    annotations: Annotated[Path, typer.Option(metavar="COCO.json")],
+    images: Images = None,
+    annotations: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="COCO.json", help="The labels of --images."),
+    ] = None,
+    data: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="PATH", help="Instead: a COCO .json, a data.yaml, or a folder with labels."),
+    ] = None,
+    split: Split = "validation",
     model: Model = None,
     backend: Backend = None,
     sets: Sets = None,
@@ -210,7 +218,9 @@ def evaluate(
     from aimbot.commands.replay import evaluate as run_evaluate
 
     settings = gather_settings("default", _model_sets(sets, model, backend))
-    _print(run_evaluate(images, annotations, settings, predictions, out, class_agnostic), as_json)
+    _print(
+        run_evaluate(data, split, images, annotations, settings, predictions, out, class_agnostic), as_json
+    )
 
 
 @app.command()
