@@ -23,7 +23,7 @@ Split = Annotated[str, typer.Option(help="Which part, where the data has parts: 
 
 
 def print_result(result: dict[str, Any], as_json: bool) -> None:
-    """One JSON object on stdout: compact for a script, or else indented and coloured."""
+    """One JSON object on stdout: a line for a script, or else indented and coloured."""
     from aimbot.commands.common import print_json
 
     if as_json:

@@ -167,6 +167,22 @@ def test_predictions_are_coco_results_in_the_annotations_ids(
     ]
 
 
+def test_ids_may_be_words(data: tuple[Path, Path, dict[str, Any]], tmp_path: Path) -> None:
+    coco = data[2]
+    seen = make_detections(BOXES_XYWH[:2], classes=[0, 1])
+    detector = ScriptedDetector({1: seen, 2: seen}, ("monster", "imp"))
+    figures = evaluate(detector, read_dataset(data[1]))
+    for image in coco["images"]:
+        image["id"] = f"image {image['id']}"
+    for box in coco["annotations"]:
+        box["image_id"], box["category_id"] = f"image {box['image_id']}", "m"
+    coco["categories"][0]["id"] = "m"
+    out = tmp_path / "predictions.json"
+    named = evaluate(detector, read_dataset(save(tmp_path / "named.json", coco)), predictions=out)
+    assert named == figures
+    assert {row["image_id"] for row in json.loads(out.read_text())} == {"image 1", "image 2"}
+
+
 def test_evaluation_asks_for_the_unsure_boxes_too() -> None:
     settings = settings_for_evaluation(DetectorSettings(confidence=0.5, iou=0.6))
     assert settings.confidence == 0.01
