@@ -3,10 +3,12 @@
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal, Optional
+from typing import Annotated, Literal, Optional
 
 import typer
 
+from aimbot import cli_models
+from aimbot.cli_options import Json, Monitor, Out, Profile, RegionText, Seconds, Sets, Window, print_result
 from capture.errors import UserError
 
 app = typer.Typer(
@@ -16,30 +18,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-convert_app = typer.Typer(help="Models in, models out.", no_args_is_help=True)
 benchmark_app = typer.Typer(help="Figures, measured here and now.", no_args_is_help=True)
-app.add_typer(convert_app, name="convert")
 app.add_typer(benchmark_app, name="benchmark")
-labels_app = typer.Typer(
-    help="Labelled data: check it, convert it, make frames to label.", no_args_is_help=True
-)
-app.add_typer(labels_app, name="labels")
-
-Profile = Annotated[str, typer.Option(help="A profile's name, or a .toml file.")]
-Sets = Annotated[Optional[list[str]], typer.Option("--set", metavar="KEY=VALUE", help="Override a setting.")]  # noqa: UP045
-Window = Annotated[Optional[str], typer.Option(help="Part of a window's title.")]  # noqa: UP045
-RegionText = Annotated[Optional[str], typer.Option(metavar="X,Y,W,H", help="A part of the screen.")]  # noqa: UP045
-Monitor = Annotated[Optional[int], typer.Option(help="A monitor, from 1; 0 is all of them.")]  # noqa: UP045
-Seconds = Annotated[Optional[float], typer.Option(min=0.1, help="Stop after this time.")]  # noqa: UP045
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
-Out = Annotated[Optional[Path], typer.Option(help="A folder for the results.")]  # noqa: UP045
-Model = Annotated[Optional[str], typer.Option(help="A name under models/, or an .onnx file.")]  # noqa: UP045
-Backend = Annotated[Optional[str], typer.Option(help="auto, openvino or onnx.")]  # noqa: UP045
-Predictions = Annotated[Optional[Path], typer.Option(metavar="FILE", help="Write COCO results JSON.")]  # noqa: UP045
-
-Labels = Annotated[Path, typer.Argument(help="A COCO .json, a data.yaml, or a folder with labels.")]
-Images = Annotated[Optional[Path], typer.Option(metavar="DIR", help="Where a COCO file's images are.")]  # noqa: UP045
-Split = Annotated[str, typer.Option(help="Which part, where the data has parts: train, val, test.")]
+app.add_typer(cli_models.app)
 
 
 def main() -> None:
@@ -70,23 +51,6 @@ def _root(
     pass
 
 
-def _print(result: dict[str, Any], as_json: bool) -> None:
-    from aimbot.commands.common import print_json
-
-    if as_json:
-        print_json(result)
-        return
-    from rich import print_json as print_pretty
-
-    print_pretty(data=result)
-
-
-def _model_sets(sets: list[str] | None, model: str | None, backend: str | None) -> list[str]:
-    extra = [f'detector.model="{model}"'] if model else []
-    extra += [f'detector.backend="{backend}"'] if backend else []
-    return [*(sets or []), *extra]
-
-
 @app.command()
 def demo(
     seconds: Annotated[float, typer.Option(min=5, help="Length of each game.")] = 60.0,
@@ -101,7 +65,7 @@ def demo(
 
     summary = run_demo(seconds, out, seed, sets or [])
     if as_json:
-        _print(summary, True)
+        print_result(summary, True)
     else:
         print_summary(summary)
 
@@ -125,7 +89,7 @@ def run(
     from aimbot.commands.run import run as run_live
 
     where = Where(window, region, monitor)
-    _print(run_live(where, profile, sets or [], arm, no_fire, dry_run, record, seconds), as_json)
+    print_result(run_live(where, profile, sets or [], arm, no_fire, dry_run, record, seconds), as_json)
 
 
 @app.command()
@@ -141,7 +105,7 @@ def replay(
     """Run a recording through the live loop and compare with what was decided then."""
     from aimbot.commands.replay import replay as run_replay
 
-    _print(run_replay(source, profile, sets or [], out, video, redetect), as_json)
+    print_result(run_replay(source, profile, sets or [], out, video, redetect), as_json)
 
 
 @app.command()
@@ -159,125 +123,7 @@ def record(
     from aimbot.commands.common import Where
     from aimbot.commands.run import record as run_record
 
-    _print(run_record(Where(window, region, monitor), profile, sets or [], out, seconds), as_json)
-
-
-@app.command()
-def detect(
-    source: Annotated[Path, typer.Argument(help="An image, an image folder, a video, a session.")],
-    model: Model = None,
-    backend: Backend = None,
-    sets: Sets = None,
-    out: Out = None,
-    predictions: Predictions = None,
-    track: Annotated[
-        bool,
-        typer.Option(
-            "--track",
-            help="Number each target over the frames, with the tracker that aims. A session's counts "
-            "tell it how the view turned; a plain video has none: there a quick turn can change the numbers.",
-        ),
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Find boxes in pictures, and draw them."""
-    from aimbot.commands.common import gather_settings
-    from aimbot.commands.replay import detect as run_detect
-
-    settings = gather_settings("default", _model_sets(sets, model, backend))
-    _print(run_detect(source, settings, sets or [], out, predictions, track), as_json)
-
-
-@app.command()
-def evaluate(
-    images: Annotated[Path, typer.Option(metavar="DIR")],
-    annotations: Annotated[Path, typer.Option(metavar="COCO.json")],
-    model: Model = None,
-    backend: Backend = None,
-    sets: Sets = None,
-    predictions: Predictions = None,
-    out: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(metavar="DIR", help="Write the figures, a plot, and sheets of the worst mistakes."),
-    ] = None,
-    class_agnostic: Annotated[
-        bool, typer.Option("--class-agnostic", help="A box counts whatever its class.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """COCO mAP of a model on labelled images: of all boxes, by class, by height."""
-    from aimbot.commands.common import gather_settings
-    from aimbot.commands.replay import evaluate as run_evaluate
-
-    settings = gather_settings("default", _model_sets(sets, model, backend))
-    _print(run_evaluate(images, annotations, settings, predictions, out, class_agnostic), as_json)
-
-
-@app.command()
-def dataset(
-    out: Annotated[Path, typer.Option(metavar="DIR")],
-    split: Annotated[Literal["train", "validation", "reserved"], typer.Option()] = "reserved",
-    frames: Annotated[int, typer.Option(min=1)] = 600,
-    seed: int = 1,
-    thing: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(metavar="CLASS", help="Label this class of the game's, such as ExplosiveBarrel."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Make labelled frames from the arena's maps."""
-    from aimbot.commands.models import make_frames
-
-    _print(make_frames(out, split, frames, seed, thing), as_json)
-
-
-@app.command()
-def train(
-    data: Annotated[list[Path], typer.Option(metavar="DIR", help="A COCO folder; may be repeated.")],
-    out: Annotated[Path, typer.Option(metavar="FILE.weights", help="Logs and pictures lie beside it.")],
-    cfg: Annotated[Optional[Path], typer.Option(metavar="FILE", help="Default: the model's own.")] = None,  # noqa: UP045
-    validation: Annotated[Optional[Path], typer.Option(metavar="DIR", help="To measure mAP50 on.")] = None,  # noqa: UP045
-    validate_every: Annotated[int, typer.Option(min=1, metavar="EPOCHS")] = 5,
-    init: Annotated[Optional[str], typer.Option(metavar="MODEL", help="A model, or .weights.")] = None,  # noqa: UP045
-    freeze: Annotated[
-        Literal["nothing", "backbone"], typer.Option(help="Leave the layers under all heads as they are.")
-    ] = "nothing",
-    epochs: Annotated[Optional[int], typer.Option(min=1, help="Passes over the frames; default 60.")] = None,  # noqa: UP045
-    minutes: Annotated[Optional[float], typer.Option(min=0.05, help="Instead: a time to end at.")] = None,  # noqa: UP045
-    batch: Annotated[int, typer.Option(min=1)] = 64,
-    peak_rate: Annotated[float, typer.Option(min=1e-7)] = 1.5e-3,
-    mosaic_share: Annotated[float, typer.Option(min=0.0, max=1.0)] = 0.6,
-    precision: Annotated[Literal["auto", "float32", "mixed_bfloat16"], typer.Option()] = "auto",
-    seed: int = 1,
-    tensorboard: Annotated[Optional[Path], typer.Option(metavar="DIR", help="Log there, too.")] = None,  # noqa: UP045
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the unfinished training of --out, if there is one.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Train on labelled frames, on any backend of Keras (KERAS_BACKEND): a cfg, or a model anew."""
-    from aimbot.commands.models import plan_training
-    from aimbot.commands.models import train as run_train
-
-    settings = plan_training(
-        data,
-        cfg,
-        init,
-        out,
-        validation=validation,
-        validate_every=validate_every,
-        freeze=freeze,
-        epochs=epochs,
-        minutes=minutes,
-        batch=batch,
-        peak_rate=peak_rate,
-        mosaic_share=mosaic_share,
-        precision=precision,
-        seed=seed,
-        tensorboard=tensorboard,
-        resume=resume,
-    )
-    _print(run_train(settings), as_json)
+    print_result(run_record(Where(window, region, monitor), profile, sets or [], out, seconds), as_json)
 
 
 @app.command()
@@ -285,101 +131,7 @@ def doctor(as_json: Json = False) -> None:
     """What this machine has, and what mends what it lacks."""
     from aimbot.commands.doctor import diagnose
 
-    _print(diagnose(), as_json)
-
-
-@convert_app.command("onnx")
-def convert_onnx(
-    cfg: Annotated[Path, typer.Option(metavar="FILE")],
-    out: Annotated[Path, typer.Option(metavar="FILE.onnx")],
-    weights: Annotated[Optional[Path], typer.Option(metavar="FILE")] = None,  # noqa: UP045
-    names: Annotated[Optional[Path], typer.Option(metavar="FILE", help="Class names, one a line.")] = None,  # noqa: UP045
-    as_json: Json = False,
-) -> None:
-    """Darknet to an ONNX that takes captured pixels."""
-    from aimbot.commands.models import convert_to_onnx
-
-    _print(convert_to_onnx(cfg, weights, names, out), as_json)
-
-
-@convert_app.command("darknet")
-def convert_darknet(
-    model: Annotated[str, typer.Option(help="An .onnx file of ours, FP32 or INT8, or a name under models/.")],
-    out: Annotated[Path, typer.Option(metavar="FILE.weights", help="FILE.cfg and FILE.names go beside it.")],
-    as_json: Json = False,
-) -> None:
-    """Our ONNX back to Darknet's cfg and weights."""
-    from aimbot.commands.models import convert_to_darknet
-
-    _print(convert_to_darknet(model, out), as_json)
-
-
-@convert_app.command("int8")
-def convert_int8(
-    model: Annotated[str, typer.Option(help="An FP32 .onnx file, or a name under models/.")],
-    calibration: Annotated[Path, typer.Option(metavar="SOURCE", help="Recorded frames.")],
-    out: Annotated[Path, typer.Option(metavar="FILE.onnx")],
-    validation: Annotated[Optional[Path], typer.Option(metavar="COCO.json")] = None,  # noqa: UP045
-    method: Annotated[Literal["entropy", "minmax", "percentile"], typer.Option()] = "percentile",
-    max_drop: Annotated[float, typer.Option(help="Points of mAP50 that may be lost.")] = 0.5,
-    force: Annotated[bool, typer.Option("--force", help="Write it all the same.")] = False,
-    as_json: Json = False,
-) -> None:
-    """FP32 to INT8, refused if it sees less."""
-    from aimbot.commands.models import convert_to_int8
-
-    _print(convert_to_int8(model, calibration, validation, method, max_drop, force, out), as_json)
-
-
-@labels_app.command("check")
-def labels_check(
-    source: Labels, images: Images = None, split: Split = "train", as_json: Json = False
-) -> None:
-    """Count images and boxes, and list what is wrong with them."""
-    from aimbot.commands.datasets import check_labels
-
-    report, faults = check_labels(source, images, split)
-    _print(report, as_json)
-    faults.raise_any()
-
-
-@labels_app.command("convert")
-def labels_convert(
-    source: Labels,
-    to: Annotated[Literal["coco", "yolo"], typer.Option()],
-    out: Annotated[Path, typer.Option(metavar="DIR")],
-    images: Images = None,
-    split: Split = "train",
-    link: Annotated[bool, typer.Option("--link", help="Hard-link the images instead of copying.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Labelled data in another layout."""
-    from aimbot.commands.datasets import convert_labels
-
-    _print(convert_labels(source, images, split, to, out, link), as_json)
-
-
-@labels_app.command("export")
-def labels_export(
-    source: Annotated[Path, typer.Argument(help="A session folder, a video, an image folder.")],
-    out: Annotated[Path, typer.Option(metavar="DIR")],
-    every_s: Annotated[float, typer.Option(min=0.01, help="Time between frames.")] = 0.5,
-    min_change: Annotated[float, typer.Option(min=0.0, help="Grey levels between frames, the mean.")] = 1.0,
-    prelabel: Annotated[
-        Optional[Literal["coco", "yolo"]],  # noqa: UP045
-        typer.Option(help="Write the model's boxes too, to be corrected."),
-    ] = None,
-    model: Model = None,
-    backend: Backend = None,
-    sets: Sets = None,
-    as_json: Json = False,
-) -> None:
-    """Frames of a recording as images to label."""
-    from aimbot.commands.common import gather_settings
-    from aimbot.commands.datasets import export_session
-
-    settings = gather_settings("default", _model_sets(sets, model, backend))
-    _print(export_session(source, out, every_s, min_change, prelabel, settings), as_json)
+    print_result(diagnose(), as_json)
 
 
 @benchmark_app.command("loop")

@@ -3,7 +3,7 @@
 import json
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,24 +24,17 @@ from converters.qdq import (
 )
 from detection.detector import BackendName, DetectorSettings, open_detector
 from detection.preprocess import Canvas
+from detection.training.dataset import Dataset
 from detection.training.evaluate import Track, evaluate, settings_for_evaluation
 
 FEWEST_FRAMES = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Validation:
-    """Labelled frames for the gate."""
-
-    images_dir: Path
-    annotations: Path
 
 
 def convert_int8(
     model: Path,
     frames: Iterable[Frame],
     out: Path,
-    validation: Validation | None = None,
+    validation: Dataset | None = None,
     method: Method = "percentile",
     max_drop: float = 0.5,
     force: bool = False,
@@ -133,12 +126,12 @@ def prepare_images(model: Any, frames: Iterable[Frame]) -> list[NDArray[np.uint8
 
 
 def evaluate_model(
-    model: Path, validation: Validation, backend: BackendName = "auto", track: Track = iter
+    model: Path, validation: Dataset, backend: BackendName = "auto", track: Track = iter
 ) -> dict[str, Any]:
     """COCO figures of a model file on labelled frames."""
     settings = settings_for_evaluation(DetectorSettings(model=str(model), backend=backend))
     detector = open_detector(settings)
     try:
-        return evaluate(detector, validation.images_dir, validation.annotations, model.stem, track=track)
+        return evaluate(detector, validation, model.stem, track=track)
     finally:
         detector.close()

@@ -126,6 +126,34 @@ def test_annotations_that_do_not_match_the_images_list_the_missing(tmp_path: Pat
     assert_mistake(done, "gone.png")
 
 
+def test_the_part_to_evaluate_on_is_that_for_validation(tmp_path: Path) -> None:
+    for name in ("train/a", "val/b", "val/c"):
+        write_image(tmp_path / "images" / name.split("/")[0], f"{name[-1]}.png")
+        labels = (tmp_path / "labels" / name).with_suffix(".txt")
+        labels.parent.mkdir(parents=True, exist_ok=True)
+        labels.write_text("0 0.5 0.5 0.5 0.5\n")
+    (tmp_path / "classes.txt").write_text("monster\n")
+    counted = []
+    for split in ((), ("--split", "train")):
+        done = call("evaluate", "--data", str(tmp_path), *split, "--model", "doom-nano", "--json")
+        assert done.returncode == 0, done.stderr
+        counted.append(json.loads(done.stdout)["images"])
+    assert counted == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "got"),
+    [
+        ((), "got neither"),
+        (("--images", "a"), "got --images"),
+        (("--annotations", "a.json"), "got --annotations"),
+        (("--data", "a", "--annotations", "a.json"), "got --data with --annotations"),
+    ],
+)
+def test_what_to_evaluate_on_is_named_in_one_way(arguments: tuple[str, ...], got: str) -> None:
+    assert_mistake(call("evaluate", *arguments), "--data PATH, or --images DIR with --annotations", got)
+
+
 def test_a_report_where_a_file_is_in_the_way_says_so(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     arguments = ("--images", str(tmp_path), "--annotations", str(tmp_path / "a.json"))

@@ -16,8 +16,9 @@ from converters.calibrate import collect_ranges, entropy_range, percentile_range
 from converters.parity import compare_detectors
 from converters.qdq import QdqScheme, activation_scale, head_convolutions, insert_qdq, quantize_weights
 from detection.detector import DetectorSettings, open_detector
+from detection.training.dataset import Dataset
 
-VALIDATION = int8.Validation(Path("images"), Path("annotations.json"))
+VALIDATION = Dataset(Path("set"), (), ("thing",), (1,))
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ from detection.annotate import detect_frames, draw_detections
 from detection.detections import Detections, no_detections
 from detection.detector import DetectorSettings
 from detection.training.evaluate import evaluate, settings_for_evaluation
+from detection.training.formats import read_dataset, write_yolo_txt
 
 # Heights 16, 40, 100: one small, one medium, one large box an image.
 BOXES_XYWH = ([10, 10, 12, 16], [60, 20, 30, 40], [120, 50, 60, 100])
@@ -76,9 +77,9 @@ def save(path: Path, coco: object) -> Path:
 
 
 def test_a_perfect_detector_scores_one_at_every_height(data: tuple[Path, Path, dict[str, Any]]) -> None:
-    images, annotations, _ = data
+    annotations = data[1]
     detector = ScriptedDetector({1: make_detections(BOXES_XYWH), 2: make_detections(BOXES_XYWH)})
-    figures = evaluate(detector, images, annotations, "scripted")
+    figures = evaluate(detector, read_dataset(annotations), "scripted")
     assert figures["model"] == "scripted"
     assert figures["images"] == 2
     assert figures["map50"] == figures["map50_95"] == figures["precision"] == figures["recall"] == 1
@@ -86,9 +87,9 @@ def test_a_perfect_detector_scores_one_at_every_height(data: tuple[Path, Path, d
 
 
 def test_a_missed_height_costs_that_height_alone(data: tuple[Path, Path, dict[str, Any]]) -> None:
-    images, annotations, _ = data
+    annotations = data[1]
     tall = make_detections(BOXES_XYWH[1:])
-    figures = evaluate(ScriptedDetector({1: tall, 2: tall}), images, annotations)
+    figures = evaluate(ScriptedDetector({1: tall, 2: tall}), read_dataset(annotations))
     parts = [figures["by_height"][name] for name in ("small", "medium", "large")]
     assert [(part["map50"], part["recall"], part["boxes"]) for part in parts] == [
         (0, 0, 2),
@@ -100,10 +101,10 @@ def test_a_missed_height_costs_that_height_alone(data: tuple[Path, Path, dict[st
 
 
 def test_a_false_alarm_counts_against_its_own_height_alone(data: tuple[Path, Path, dict[str, Any]]) -> None:
-    images, annotations, _ = data
+    annotations = data[1]
     alarm = [200, 10, 30, 40]
     seen = make_detections([*BOXES_XYWH, alarm], [0.8, 0.8, 0.8, 0.95])
-    figures = evaluate(ScriptedDetector({1: seen, 2: seen}), images, annotations)
+    figures = evaluate(ScriptedDetector({1: seen, 2: seen}), read_dataset(annotations))
     assert figures["by_height"]["small"]["map50"] == figures["by_height"]["large"]["map50"] == 1
     assert figures["by_height"]["medium"]["map50"] == pytest.approx(0.5, abs=0.01)
     assert figures["precision"] == pytest.approx(0.75)
@@ -112,9 +113,9 @@ def test_a_false_alarm_counts_against_its_own_height_alone(data: tuple[Path, Pat
 def test_boxes_that_overlap_by_two_thirds_pass_at_50_and_fail_at_95(
     data: tuple[Path, Path, dict[str, Any]],
 ) -> None:
-    images, annotations, _ = data
+    annotations = data[1]
     shifted = make_detections([[x + width / 5, y, width, height] for x, y, width, height in BOXES_XYWH])
-    figures = evaluate(ScriptedDetector({1: shifted, 2: shifted}), images, annotations)
+    figures = evaluate(ScriptedDetector({1: shifted, 2: shifted}), read_dataset(annotations))
     assert figures["map50"] == 1
     assert figures["map50_95"] == pytest.approx(0.4, abs=0.01)  # passes at 0.50, 0.55, 0.60, 0.65
 
@@ -122,46 +123,64 @@ def test_boxes_that_overlap_by_two_thirds_pass_at_50_and_fail_at_95(
 def test_boxes_marked_iscrowd_are_neither_wanted_nor_punished(
     data: tuple[Path, Path, dict[str, Any]], tmp_path: Path
 ) -> None:
-    images, _, coco = data
+    coco = data[2]
     coco["annotations"][0]["iscrowd"] = 1
     annotations = save(tmp_path / "crowd.json", coco)
     detector = ScriptedDetector({1: make_detections(BOXES_XYWH), 2: make_detections(BOXES_XYWH)})
-    figures = evaluate(detector, images, annotations)
+    figures = evaluate(detector, read_dataset(annotations))
     assert figures["map50"] == figures["precision"] == figures["recall"] == 1
 
 
 def test_classes_count_unless_the_evaluation_is_class_agnostic(
     data: tuple[Path, Path, dict[str, Any]],
 ) -> None:
-    images, annotations, _ = data
+    annotations = data[1]
     wrong = make_detections(BOXES_XYWH, classes=[1, 1, 1])
     detector = ScriptedDetector({1: wrong, 2: wrong}, ("monster", "imp"))
-    figures = evaluate(detector, images, annotations)
+    figures = evaluate(detector, read_dataset(annotations))
     assert figures["map50"] == 0
     assert figures["by_class"]["monster"]["boxes"] == 6
     assert figures["by_class"]["imp"] == {
         "map50": -1, "map50_95": -1, "precision": 0, "recall": 0, "boxes": 0,
     }  # fmt: skip
-    agnostic = evaluate(detector, images, annotations, class_agnostic=True)
+    agnostic = evaluate(detector, read_dataset(annotations), class_agnostic=True)
     assert agnostic["map50"] == 1
     assert "by_class" not in agnostic
 
 
 def test_a_blind_detector_scores_nothing(data: tuple[Path, Path, dict[str, Any]]) -> None:
-    images, annotations, _ = data
-    figures = evaluate(ScriptedDetector({}), images, annotations)
+    annotations = data[1]
+    figures = evaluate(ScriptedDetector({}), read_dataset(annotations))
     assert figures["map50"] == figures["precision"] == figures["recall"] == 0
 
 
 def test_predictions_are_coco_results_in_the_annotations_ids(
     data: tuple[Path, Path, dict[str, Any]], tmp_path: Path
 ) -> None:
-    images, annotations, _ = data
+    annotations = data[1]
     out = tmp_path / "sub" / "predictions.json"
-    evaluate(ScriptedDetector({2: make_detections(BOXES_XYWH[:1])}), images, annotations, predictions=out)
+    evaluate(
+        ScriptedDetector({2: make_detections(BOXES_XYWH[:1])}), read_dataset(annotations), predictions=out
+    )
     assert json.loads(out.read_text()) == [
         {"image_id": 2, "category_id": 4, "category": "monster", "bbox": [10, 10, 12, 16], "score": 0.9}
     ]
+
+
+def test_ids_may_be_words(data: tuple[Path, Path, dict[str, Any]], tmp_path: Path) -> None:
+    coco = data[2]
+    seen = make_detections(BOXES_XYWH[:2], classes=[0, 1])
+    detector = ScriptedDetector({1: seen, 2: seen}, ("monster", "imp"))
+    figures = evaluate(detector, read_dataset(data[1]))
+    for image in coco["images"]:
+        image["id"] = f"image {image['id']}"
+    for box in coco["annotations"]:
+        box["image_id"], box["category_id"] = f"image {box['image_id']}", "m"
+    coco["categories"][0]["id"] = "m"
+    out = tmp_path / "predictions.json"
+    named = evaluate(detector, read_dataset(save(tmp_path / "named.json", coco)), predictions=out)
+    assert named == figures
+    assert {row["image_id"] for row in json.loads(out.read_text())} == {"image 1", "image 2"}
 
 
 def test_evaluation_asks_for_the_unsure_boxes_too() -> None:
@@ -170,66 +189,51 @@ def test_evaluation_asks_for_the_unsure_boxes_too() -> None:
     assert settings.iou == 0.6
 
 
-def test_annotations_of_other_images_name_the_first_missing_ones(
+def test_the_same_boxes_score_the_same_as_yolo_txt_but_for_the_crowds(
     data: tuple[Path, Path, dict[str, Any]], tmp_path: Path
 ) -> None:
-    images, _, coco = data
-    coco["images"] += [{"id": 100 + index, "file_name": f"gone{index}.png"} for index in range(5)]
-    annotations = save(tmp_path / "other.json", coco)
-    with pytest.raises(UserError, match=r"gone0\.png, gone1\.png, gone2\.png and 2 more of 7"):
-        evaluate(ScriptedDetector({}), images, annotations)
+    coco = data[2]
+    annotations = save(tmp_path / "plain.json", coco)
+    write_yolo_txt(read_dataset(annotations), tmp_path / "plain")
+    seen = make_detections(BOXES_XYWH)
+    detector = ScriptedDetector({1: seen, 2: make_detections(BOXES_XYWH[1:])})
+    figures = evaluate(detector, read_dataset(annotations))
+    assert evaluate(detector, read_dataset(tmp_path / "plain")) == figures
+    assert 0 < figures["recall"] < 1
+    coco["annotations"][0]["iscrowd"] = 1
+    annotations = save(tmp_path / "crowd.json", coco)
+    write_yolo_txt(read_dataset(annotations), tmp_path / "crowd")
+    assert evaluate(detector, read_dataset(annotations))["precision"] == 1
+    assert evaluate(detector, read_dataset(tmp_path / "crowd"))["precision"] == pytest.approx(4 / 5)
 
 
-def test_annotations_of_images_of_another_size_are_refused(
+def test_images_that_are_not_as_labelled_are_all_looked_for(
     data: tuple[Path, Path, dict[str, Any]], tmp_path: Path
 ) -> None:
     images, _, coco = data
     coco["images"][0]["width"] = 640
-    with pytest.raises(UserError, match="640x240 as annotated, it is 320x240"):
-        evaluate(ScriptedDetector({}), images, save(tmp_path / "sized.json", coco))
+    (images / "2.png").write_bytes(b"no image")
+    wanted = (
+        r"1\.png: an image of 320x240, labelled as 640x240; images/2\.png: an image that cannot be decoded"
+    )
+    with pytest.raises(UserError, match=wanted):
+        evaluate(ScriptedDetector({}), read_dataset(save(tmp_path / "sized.json", coco)))
 
 
-def test_annotations_of_unknown_images_are_refused(
+def test_data_with_nothing_to_find_is_refused(
     data: tuple[Path, Path, dict[str, Any]], tmp_path: Path
 ) -> None:
-    images, _, coco = data
-    coco["annotations"][3]["image_id"] = 77
-    with pytest.raises(UserError, match=r"annotations\[3\].*image_id 77"):
-        evaluate(ScriptedDetector({}), images, save(tmp_path / "ids.json", coco))
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{", "as JSON"),
-        ("[]", "a list of images"),
-        ('{"images": []}', "a list of images"),
-        ('{"images": [{"id": 1}]}', r"'file_name' in images\[0\]"),
-        ('{"images": [{"id": 1, "file_name": "1.png"}], "annotations": []}', "a list of annotations"),
-    ],
-)
-def test_bad_annotations_are_refused_in_one_line(
-    data: tuple[Path, Path, dict[str, Any]], tmp_path: Path, text: str, message: str
-) -> None:
-    bad = tmp_path / "bad.json"
-    bad.write_text(text)
-    with pytest.raises(UserError, match=message) as caught:
-        evaluate(ScriptedDetector({}), data[0], bad)
-    assert "\n" not in str(caught.value)
-
-
-def test_missing_files_and_folders_are_named(data: tuple[Path, Path, dict[str, Any]], tmp_path: Path) -> None:
-    images, annotations, _ = data
-    with pytest.raises(UserError, match=r"nowhere\.json"):
-        evaluate(ScriptedDetector({}), images, tmp_path / "nowhere.json")
-    with pytest.raises(UserError, match=r"folder of images at .*nowhere"):
-        evaluate(ScriptedDetector({}), tmp_path / "nowhere", annotations)
+    coco = data[2]
+    for box in coco["annotations"]:
+        box["iscrowd"] = 1
+    with pytest.raises(UserError, match=r"expected boxes to find in .*crowds\.json"):
+        evaluate(ScriptedDetector({}), read_dataset(save(tmp_path / "crowds.json", coco)))
 
 
 def test_a_class_that_the_annotations_lack_is_named(data: tuple[Path, Path, dict[str, Any]]) -> None:
-    images, annotations, _ = data
+    annotations = data[1]
     with pytest.raises(UserError, match="missing: cacodemon"):
-        evaluate(ScriptedDetector({}, ("monster", "cacodemon")), images, annotations)
+        evaluate(ScriptedDetector({}, ("monster", "cacodemon")), read_dataset(annotations))
 
 
 @pytest.mark.parametrize("channels", [3, 4])

@@ -28,7 +28,7 @@ def make_data(folder: Path, classes: tuple[str, ...]) -> tuple[dict[str, Any], l
     """Two labels of the first class, one of them found, and one false alarm."""
     make_image(folder)
     coco = {
-        "images": [{"id": 1, "file_name": "a.png"}],
+        "images": [{"id": 1, "file_name": str(folder / "a.png")}],
         "annotations": [
             {"image_id": 1, "category_id": 1, "bbox": [20, 20, 40, 60]},
             {"image_id": 1, "category_id": 1, "bbox": [150, 100, 30, 40]},
@@ -50,7 +50,7 @@ def report(tmp_path: Path, classes: tuple[str, ...], agnostic: bool) -> Path:
         **score_rows(coco, rows, agnostic),
         "class_agnostic": agnostic,
     }
-    write_report(tmp_path / "out", tmp_path / "images", coco, rows, figures)
+    write_report(tmp_path / "out", coco, rows, figures)
     assert json.loads((tmp_path / "out" / "report.json").read_text()) == figures
     return tmp_path / "out"
 
@@ -85,7 +85,7 @@ def test_several_classes_get_a_panel_of_their_own(tmp_path: Path) -> None:
 
 
 def test_a_detector_without_mistakes_gets_sheets_without_tiles(tmp_path: Path) -> None:
-    draw_sheet([], tmp_path, "nothing", tmp_path / "empty.png")
+    draw_sheet([], "nothing", tmp_path / "empty.png")
     sheet = cv2.imread(str(tmp_path / "empty.png"))
     assert sheet is not None
     assert sheet.shape[0] < TILE_PX
@@ -95,7 +95,7 @@ def test_a_detector_without_mistakes_gets_sheets_without_tiles(tmp_path: Path) -
 def test_a_tile_shows_all_four_sides_of_its_box_wherever_it_lies(xywh: list[float]) -> None:
     kind: Kind = "labelled"
     image = np.full((240, 320, 3), 90, np.uint8)
-    tile = draw_tile(image, Mistake("a.png", xywh, [(kind, xywh)], ("", "")))
+    tile = draw_tile(image, Mistake(Path("a.png"), xywh, [(kind, xywh)], ("", "")))
     green = (tile == np.array(GREEN, np.uint8)).all(axis=-1)
     rows, columns = np.flatnonzero(green.any(axis=1)), np.flatnonzero(green.any(axis=0))
     height, width = rows[-1] - rows[0], columns[-1] - columns[0]
@@ -114,8 +114,8 @@ def test_a_report_without_matplotlib_names_the_extra(tmp_path: Path, monkeypatch
 
 def test_a_long_caption_stays_under_its_tile(tmp_path: Path) -> None:
     make_image(tmp_path)
-    mistake = Mistake("a.png", [0, 0, 90, 90], [], ("W" * 60, ""))
-    draw_sheet([mistake], tmp_path, "", tmp_path / "sheet.png")
+    mistake = Mistake(tmp_path / "a.png", [0, 0, 90, 90], [], ("W" * 60, ""))
+    draw_sheet([mistake], "", tmp_path / "sheet.png")
     captions = np.asarray(cv2.imread(str(tmp_path / "sheet.png")), np.uint8)[56 + TILE_PX :]
     columns = np.flatnonzero((captions != captions[-1, -1]).any(axis=(0, 2)))
     assert len(columns) > 100
@@ -123,6 +123,6 @@ def test_a_long_caption_stays_under_its_tile(tmp_path: Path) -> None:
 
 
 def test_an_image_that_is_gone_is_named(tmp_path: Path) -> None:
-    mistake = Mistake("gone.png", [0, 0, 9, 9], [], ("", ""))
+    mistake = Mistake(tmp_path / "gone.png", [0, 0, 9, 9], [], ("", ""))
     with pytest.raises(UserError, match=r"gone\.png"):
-        draw_sheet([mistake], tmp_path, "", tmp_path / "sheet.png")
+        draw_sheet([mistake], "", tmp_path / "sheet.png")

@@ -159,11 +159,11 @@ def test_without_predictions_there_is_no_confidence_and_nothing_found() -> None:
     assert (find_best_f1(curve), curve.at(0.0), average_precision(curve)) == (0.0, (0.0, 0.0), 0.0)
 
 
-def test_misses_come_largest_visible_area_first_with_what_was_predicted_near() -> None:
+def test_misses_come_largest_first_with_what_was_predicted_near() -> None:
     coco = make_coco(
         [
             make_label([0, 0, 50, 50]),
-            make_label([100, 0, 60, 60], area=100.0),  # most of it is covered
+            make_label([100, 0, 30, 60]),
             make_label([300, 0, 40, 40]),
             make_label([400, 0, 90, 90]),
         ]
@@ -174,11 +174,11 @@ def test_misses_come_largest_visible_area_first_with_what_was_predicted_near() -
         make_row(0, 1, [300, 0, 40, 40], 0.2),
     ]
     misses = find_misses(coco, rows, judge_rows(coco, rows, agnostic=True), 0.5)
-    assert [case.xywh for case in misses] == [[300, 0, 40, 40], [100, 0, 60, 60]]
-    assert misses[0].caption == ("40 px high", "nearest: 0.20, IoU 1.00")
-    assert misses[1].caption == ("60 px high", "nothing predicted near")
-    assert ("unsure", [300, 0, 40, 40]) in misses[0].boxes
-    assert [kind for kind, _ in misses[1].boxes].count("unsure") == 0
+    assert [case.xywh for case in misses] == [[100, 0, 30, 60], [300, 0, 40, 40]]
+    assert misses[0].caption == ("60 px high", "nothing predicted near")
+    assert misses[1].caption == ("40 px high", "nearest: 0.20, IoU 1.00")
+    assert ("unsure", [300, 0, 40, 40]) in misses[1].boxes
+    assert [kind for kind, _ in misses[0].boxes].count("unsure") == 0
 
 
 def test_a_box_found_twice_is_called_so_whatever_its_class_where_classes_do_not_count() -> None:

@@ -107,12 +107,13 @@ def convert_to_int8(
     from aimbot.replaying import iterate_frames
     from capture.clock import monotonic_ns
     from capture.replay import open_replay
-    from converters.int8 import Validation, convert_int8
+    from converters.int8 import convert_int8
     from detection.detector import find_model
+    from detection.training.formats import read_dataset
 
     source = open_replay(calibration, paced=False, clock=monotonic_ns)
     frames = iterate_frames(source)
-    checked = Validation(validation.parent / "images", validation) if validation else None
+    checked = read_dataset(validation, split="validation") if validation else None
     result = convert_int8(find_model(model), frames, out, checked, method, max_drop, force)
     if not result["written"]:
         raise UserError(

@@ -107,19 +107,27 @@ def detect(
 
 
 def evaluate(
-    images: Path,
-    annotations: Path,
+    data: Path | None,
+    split: str,
+    images: Path | None,
+    annotations: Path | None,
     settings: Settings,
     predictions: Path | None,
     out: Path | None,
     class_agnostic: bool,
 ) -> dict[str, Any]:
-    """COCO figures of the detector on labelled images; with `out`, a folder, also pictures of them."""
+    """COCO figures of the detector on labelled images; with `out`, a folder, also pictures of them.
+
+    The images are those of a split of `data`, or those in the folder `images` that `annotations` names.
+    """
     from detection.training.evaluate import evaluate as evaluate_detector
     from detection.training.evaluate import settings_for_evaluation
+    from detection.training.formats import read_dataset
 
+    source = _choose_labels(data, images, annotations)
     if out is not None:
         make_folder(out)
+    dataset = read_dataset(source, images, split)
     detector = open_detector(settings_for_evaluation(settings.detector))
 
     def bar(images: Any) -> Any:
@@ -128,8 +136,7 @@ def evaluate(
     try:
         return evaluate_detector(
             detector,
-            images,
-            annotations,
+            dataset,
             settings.detector.model,
             class_agnostic,
             track=bar,
@@ -138,6 +145,19 @@ def evaluate(
         )
     finally:
         detector.close()
+
+
+def _choose_labels(data: Path | None, images: Path | None, annotations: Path | None) -> Path:
+    """Where the labels are; UserError unless it was told in exactly one way."""
+    named = {"--data": data, "--images": images, "--annotations": annotations}
+    given = [option for option, path in named.items() if path is not None]
+    source = data or annotations
+    if source is None or given not in (["--data"], ["--images", "--annotations"]):
+        raise UserError(
+            "expected either --data PATH, or --images DIR with --annotations COCO.json, got "
+            + (" with ".join(given) or "neither")
+        )
+    return source
 
 
 def _choose_settings(recording: ReplaySource, profile: str | None, overrides: list[str]) -> Settings:

@@ -44,22 +44,30 @@ def load_frames(dataset: Dataset, size_wh: SizeWH, threads: int = 8) -> Labelled
     def load(index: int) -> Faults:
         image = dataset.images[index]
         faults = Faults(dataset.source)
-        try:
-            decoded = read_image(image.path)
-        except UserError:
-            faults.add(image.path, "an image that cannot be decoded")
-            return faults
-        height, width = decoded.shape[:2]
-        check_size(image, (width, height), faults)
-        frame = Frame(decoded, 0, 0, Region(0, 0, width, height))
-        pixels[index] = Canvas(size_wh).place(frame)[0]
-        boxes[index] = place_boxes(image, size_wh, rows)
+        frame = decode_image(image, faults)
+        if frame is not None:
+            pixels[index] = Canvas(size_wh).place(frame)[0]
+            boxes[index] = place_boxes(image, size_wh, rows)
         return faults
 
     with ThreadPoolExecutor(threads) as pool:
         found = list(pool.map(load, range(len(dataset.images))))
     Faults(dataset.source, [line for faults in found for line in faults.lines]).raise_any()
     return LabelledFrames(pixels, boxes, dataset.class_names)
+
+
+def decode_image(image: LabelledImage, faults: Faults) -> Frame | None:
+    """The image as a captured frame; None, a fault, if it cannot be decoded or has another size."""
+    try:
+        pixels = read_image(image.path)
+    except UserError:
+        faults.add(image.path, "an image that cannot be decoded")
+        return None
+    height, width = pixels.shape[:2]
+    check_size(image, (width, height), faults)
+    if (width, height) != image.size_wh:
+        return None
+    return Frame(pixels, 0, 0, Region(0, 0, width, height))
 
 
 def place_boxes(image: LabelledImage, canvas_wh: SizeWH, rows: int) -> NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -23,17 +24,14 @@ class Mistake:
     predictions below the confidence. caption: two lines.
     """
 
-    file_name: str
+    image_path: Path
     xywh: Sequence[float]
     boxes: list[tuple[Kind, Sequence[float]]]
     caption: tuple[str, str]
 
 
 def find_misses(coco: Coco, rows: Sequence[Row], verdicts: Verdicts, confidence: float) -> list[Mistake]:
-    """The labels that no prediction of at least `confidence` found, largest first.
-
-    An annotation's own `area`, of the pixels that can be seen, goes before that of its box.
-    """
+    """The labels that no prediction of at least `confidence` found, largest first."""
     sure = np.array([row["score"] >= confidence for row in rows], np.bool_)
     found = set(verdicts.partner[sure].tolist())
     missed = [
@@ -41,7 +39,7 @@ def find_misses(coco: Coco, rows: Sequence[Row], verdicts: Verdicts, confidence:
         for index, label in enumerate(coco["annotations"])
         if verdicts.wanted[index] and index not in found
     ]
-    missed.sort(key=lambda label: -float(label.get("area", label["bbox"][2] * label["bbox"][3])))
+    missed.sort(key=lambda label: -float(label["bbox"][2] * label["bbox"][3]))
     images = _Images(coco, rows, confidence)
     mistakes = []
     for label in missed:
@@ -89,7 +87,7 @@ class _Images:
 
     def __init__(self, coco: Coco, rows: Sequence[Row], confidence: float) -> None:
         self._confidence = confidence
-        self._files = {image["id"]: image["file_name"] for image in coco["images"]}
+        self._paths = {image["id"]: Path(image["file_name"]) for image in coco["images"]}
         self._names = {category["id"]: category["name"] for category in coco["categories"]}
         crowds = [label for label in coco["annotations"] if label.get("iscrowd")]
         self._crowds = _group_by_image(crowds)
@@ -113,7 +111,7 @@ class _Images:
                 boxes.append(("predicted", row["bbox"]))
             elif row is near:
                 boxes.append(("unsure", row["bbox"]))
-        return Mistake(self._files[image_id], box["bbox"], boxes, caption)
+        return Mistake(self._paths[image_id], box["bbox"], boxes, caption)
 
 
 def _find_nearest(box: Box, others: Sequence[Box]) -> tuple[Box | None, float]:

@@ -16,12 +16,11 @@ BOLD = {"color": "black", "linewidth": 2.2}
 HEIGHT_LABELS = {"small": "under 24 px", "medium": "24 to 64 px", "large": "over 64 px"}
 
 
-def write_report(
-    out: Path, images_dir: Path, coco: Coco, rows: Sequence[Row], figures: Mapping[str, Any]
-) -> None:
+def write_report(out: Path, coco: Coco, rows: Sequence[Row], figures: Mapping[str, Any]) -> None:
     """Write report.json, precision_recall.png, misses.png and false_alarms.png to the folder `out`.
 
-    `figures`: of `evaluate`. UserError if matplotlib is missing.
+    `coco`: of `dataset_to_coco`, file names that are paths. `figures`: of `evaluate`. UserError if matplotlib
+    is missing.
     """
     require_matplotlib()
     out.mkdir(parents=True, exist_ok=True)
@@ -38,7 +37,7 @@ def write_report(
         ("false_alarms", alarms, f"{len(alarms)} false alarms, surest first"),
     ):
         caption = f"{title}, at confidence {confidence:.2f}: {caption}"
-        draw_sheet(mistakes[:TILES], images_dir, caption, out / f"{name}.png")
+        draw_sheet(mistakes[:TILES], caption, out / f"{name}.png")
 
 
 def require_matplotlib() -> Any:

@@ -81,7 +81,7 @@ def score_rows(coco: Coco, rows: Sequence[Row], agnostic: bool) -> dict[str, Any
     }
     figures = {**describe("all", precision[..., 0]), "confidence": confidence, "by_height": by_height}
     if not agnostic:
-        names = [name for _, name in _sort_categories(coco)]
+        names = [name for _, name in _list_categories(coco)]
         figures["by_class"] = {
             name: describe(f"class {name}", precision[:, :, index, 0]) for index, name in enumerate(names)
         }
@@ -97,7 +97,7 @@ def trace_curves(coco: Coco, rows: Sequence[Row], agnostic: bool) -> dict[str, C
     if not agnostic:
         of_rows = np.array([row["category_id"] for row in rows])
         of_labels = np.array([label["category_id"] for label in coco["annotations"]])
-        for category, name in _sort_categories(coco):
+        for category, name in _list_categories(coco):
             part = Verdicts(
                 verdicts.partner,
                 verdicts.ignored | (of_rows != category),
@@ -176,14 +176,25 @@ def _trace_curve(rows: Sequence[Row], verdicts: Verdicts) -> Curve:
 def _compute_coco_precision(coco: Coco, rows: Sequence[Row], agnostic: bool) -> NDArray[np.float64]:
     """COCO's precision, (IoU, recall, class, height), all heights first; -1 where nothing is labelled."""
     package = require_coco_eval()
-    boxes = [
-        {"iscrowd": 0, **box, "id": index, "area": float(box["bbox"][3])}
-        for index, box in enumerate(coco["annotations"], start=1)
-    ]
-    truth = package.COCO({**coco, "annotations": boxes})
-    found = truth.loadRes([dict(row) for row in rows])
-    for row in found.dataset["annotations"]:
-        row["area"] = row["bbox"][3]  # COCO's ranges are of areas; ours are of heights
+    # The package wants numbers for ids, which ours need not be.
+    images = {image["id"]: number for number, image in enumerate(coco["images"], start=1)}
+    categories = {category: number for number, (category, _) in enumerate(_list_categories(coco), start=1)}
+
+    def number(box: Mapping[str, Any]) -> Row:
+        ids = {"image_id": images[box["image_id"]], "category_id": categories[box["category_id"]]}
+        return {"iscrowd": 0, **box, **ids}
+
+    boxes = [{**number(box), "id": index} for index, box in enumerate(coco["annotations"], start=1)]
+    truth = package.COCO(
+        {
+            "images": [{"id": image} for image in images.values()],
+            "annotations": boxes,
+            "categories": [{"id": category} for category in categories.values()],
+        }
+    )
+    found = truth.loadRes([number(row) for row in rows])
+    for box in (*boxes, *found.dataset["annotations"]):
+        box["area"] = float(box["bbox"][3])  # COCO's ranges are of areas; ours are of heights
     job = package.COCOeval_faster(truth, found, iouType="bbox", print_function=lambda *_: None)
     job.params.useCats = int(not agnostic)
     job.params.maxDets = [MAX_DETECTIONS]
@@ -195,9 +206,9 @@ def _compute_coco_precision(coco: Coco, rows: Sequence[Row], agnostic: bool) -> 
     return precision
 
 
-def _sort_categories(coco: Coco) -> list[tuple[Any, str]]:
-    """(id, name) of the classes, in the order in which COCO's evaluation has them."""
-    return sorted((category["id"], category["name"]) for category in coco["categories"])
+def _list_categories(coco: Coco) -> list[tuple[Any, str]]:
+    """(id, name) of the classes, in the order in which `_compute_coco_precision` has them."""
+    return [(category["id"], category["name"]) for category in coco["categories"]]
 
 
 def _mean_known(precision: NDArray[np.float64]) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 
 from capture.errors import UserError
 from capture.frame import Pixels
+from capture.replay import read_image
 from detection.training.mistakes import Kind, Mistake
 
 Colour = tuple[int, int, int]
@@ -26,7 +27,7 @@ TEXT_BGR, DIM_BGR, PAPER_BGR = (240, 240, 240), (170, 170, 170), (32, 32, 32)
 FONT, FONT_SCALE, TITLE_SCALE, NAME_CHARACTERS = cv2.FONT_HERSHEY_SIMPLEX, 0.45, 0.55, 30
 
 
-def draw_sheet(mistakes: Sequence[Mistake], images_dir: Path, title: str, path: Path) -> None:
+def draw_sheet(mistakes: Sequence[Mistake], title: str, path: Path) -> None:
     """A PNG with a tile for each mistake; UserError if an image cannot be read or the sheet not written."""
     step = TILE_PX + CAPTION_LINES * LINE_PX + GAP_PX
     top = 2 * LINE_PX + 2 * GAP_PX
@@ -39,11 +40,8 @@ def draw_sheet(mistakes: Sequence[Mistake], images_dir: Path, title: str, path: 
         left += cv2.getTextSize(text, FONT, FONT_SCALE, 1)[0][0] + 2 * GAP_PX
     for index, mistake in enumerate(mistakes):
         x, y = GAP_PX + index % COLUMNS * (TILE_PX + GAP_PX), top + index // COLUMNS * step
-        image = cv2.imread(str(images_dir / mistake.file_name), cv2.IMREAD_COLOR)
-        if image is None:
-            raise UserError(f"expected an image that OpenCV can read, got {images_dir / mistake.file_name}")
-        sheet[y : y + TILE_PX, x : x + TILE_PX] = draw_tile(np.asarray(image, np.uint8), mistake)
-        for line, text in enumerate((_shorten(mistake.file_name), *mistake.caption), start=1):
+        sheet[y : y + TILE_PX, x : x + TILE_PX] = draw_tile(read_image(mistake.image_path), mistake)
+        for line, text in enumerate((_shorten(mistake.image_path.name), *mistake.caption), start=1):
             colour = DIM_BGR if line == 1 else TEXT_BGR
             _write(sheet, text, (x, y + TILE_PX + line * LINE_PX - 4), colour, TILE_PX)
     if not cv2.imwrite(str(path), sheet):
@@ -76,9 +74,8 @@ def _slide(centre: float, side: float, limit: float) -> float:
     return max(0.0, min(centre - side / 2, limit - side)) if side <= limit else (limit - side) / 2
 
 
-def _shorten(file_name: str) -> str:
+def _shorten(name: str) -> str:
     """The file's name, its end kept where it is long."""
-    name = Path(file_name).name
     return name if len(name) <= NAME_CHARACTERS else f"...{name[3 - NAME_CHARACTERS :]}"
 
 

@@ -50,7 +50,8 @@ def scan_yaml(path: Path, split: str, faults: Faults) -> Dataset:
     entries = [wanted] if isinstance(wanted, str) else wanted
     if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
         found = [name for names in SPLITS.values() for name in names if data.get(name)]
-        raise UserError(f"expected paths under {split} in {path}, found {', '.join(found) or 'no split'}")
+        found_text = f"{', '.join(found)}; give --split" if found else "no split"
+        raise UserError(f"expected paths under {split} in {path}, found {found_text}")
     root = path.parent / str(data.get("path") or "")
     if not root.is_dir():  # made on another machine
         root = path.parent

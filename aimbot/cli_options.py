@@ -1,0 +1,34 @@
+"""What the commands share: their options, and how a result is printed."""
+
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+Profile = Annotated[str, typer.Option(help="A profile's name, or a .toml file.")]
+Sets = Annotated[Optional[list[str]], typer.Option("--set", metavar="KEY=VALUE", help="Override a setting.")]  # noqa: UP045
+Window = Annotated[Optional[str], typer.Option(help="Part of a window's title.")]  # noqa: UP045
+RegionText = Annotated[Optional[str], typer.Option(metavar="X,Y,W,H", help="A part of the screen.")]  # noqa: UP045
+Monitor = Annotated[Optional[int], typer.Option(help="A monitor, from 1; 0 is all of them.")]  # noqa: UP045
+Seconds = Annotated[Optional[float], typer.Option(min=0.1, help="Stop after this time.")]  # noqa: UP045
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
+Out = Annotated[Optional[Path], typer.Option(help="A folder for the results.")]  # noqa: UP045
+Model = Annotated[Optional[str], typer.Option(help="A name under models/, or an .onnx file.")]  # noqa: UP045
+Backend = Annotated[Optional[str], typer.Option(help="auto, openvino or onnx.")]  # noqa: UP045
+Predictions = Annotated[Optional[Path], typer.Option(metavar="FILE", help="Write COCO results JSON.")]  # noqa: UP045
+
+Labels = Annotated[Path, typer.Argument(help="A COCO .json, a data.yaml, or a folder with labels.")]
+Images = Annotated[Optional[Path], typer.Option(metavar="DIR", help="Where a COCO file's images are.")]  # noqa: UP045
+Split = Annotated[str, typer.Option(help="Which part, where the data has parts: train, val, test.")]
+
+
+def print_result(result: dict[str, Any], as_json: bool) -> None:
+    """One JSON object on stdout: a line for a script, or else indented and coloured."""
+    from aimbot.commands.common import print_json
+
+    if as_json:
+        print_json(result)
+        return
+    from rich import print_json as print_pretty
+
+    print_pretty(data=result)
