@@ -9,7 +9,7 @@ import numpy as np
 from capture.errors import UserError
 from converters.export import export_graph
 from detection.darknet import DarknetConfig, read_cfg
-from detection.weights import load_weights, read_convolutions
+from detection.weights import fill_network, read_convolutions, read_weights
 
 TOLERANCE = 1e-3
 
@@ -47,6 +47,8 @@ def convert_onnx(cfg: Path, weights: Path | None, class_names: Sequence[str], ou
 
 def build_loaded_network(config: DarknetConfig, weights: Path | None) -> Any:
     """The cfg's Keras model with its weights; UserError if a package that converting needs is missing."""
+    # Keras takes seconds to import, and TensorFlow speaks meanwhile: a wrong file is worth one line before.
+    convolutions = read_weights(config, weights) if weights else {}
     try:
         import onnx  # noqa: F401  # said before any work is done
         import onnxruntime  # noqa: F401
@@ -55,8 +57,7 @@ def build_loaded_network(config: DarknetConfig, weights: Path | None) -> Any:
     except ImportError as error:
         raise missing_package(error) from error
     network = build_network(config)
-    if weights:
-        load_weights(network, config, weights)
+    fill_network(network, convolutions)
     return network
 
 

@@ -209,6 +209,19 @@ def test_wrong_settings_are_the_users_error(settings: TrainSettings, tmp_path: P
         replace(settings, out=tmp_path / "model")
 
 
+def test_heads_that_the_network_squashes_itself_are_not_trained(
+    settings: TrainSettings, tmp_path: Path
+) -> None:
+    from detection.training.train import train
+
+    squashed = tmp_path / "squashed.cfg"
+    head, yolo = TINY_CFG.split("activation=linear")
+    squashed.write_text(f"{head}activation=logistic{yolo}new_coords=1\n")
+    line = len(squashed.read_text().splitlines())
+    with pytest.raises(UserError, match=rf"squashed\.cfg line {line}: .* without new_coords=1"):
+        train(replace(settings, cfg=squashed, out=tmp_path / "t.weights"))
+
+
 def test_a_checkpoint_whose_writing_was_cut_off_leaves_the_one_before(tmp_path: Path) -> None:
     import keras
 

@@ -79,6 +79,7 @@ def open_run(settings: TrainSettings) -> tuple[Run, Progress]:
     if checkpoint.is_file() and not settings.resume:
         raise UserError(f"an unfinished training lies in {checkpoint}; add --resume, or delete that file")
     config = read_cfg(settings.cfg)
+    require_raw_heads(config)
     frames = read_frames(settings.data, config)
     held_out = read_frames([settings.validation], config) if settings.validation else None
     settings.out.parent.mkdir(parents=True, exist_ok=True)
@@ -111,6 +112,17 @@ def open_run(settings: TrainSettings) -> tuple[Run, Progress]:
         validator = Validator(learner.averaged, config, held_out, settings.validate_every * steps, done.step)
     run = Run(settings, config, learner, pace, len(frames.pixels), validator, recipe, checkpoint)
     return run, done
+
+
+def require_raw_heads(config: DarknetConfig) -> None:
+    """UserError for heads that the network squashes itself: the loss is of raw ones."""
+    for section in config.sections:
+        if section.type == "yolo" and section.integer("new_coords"):
+            raise section.error(
+                "expected a [yolo] without new_coords=1 to train, for the loss is of raw heads; "
+                "take it out, and set activation=linear before it",
+                "new_coords",
+            )
 
 
 def make_callbacks(run: Run, bar: ProgressBar, is_resumed: bool) -> list[Any]:
