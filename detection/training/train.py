@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from capture.errors import UserError
+from capture.errors import UserError, missing_package
 from detection.darknet import DarknetConfig, read_cfg
 from detection.training.anchors import cluster_anchors
 from detection.training.batches import count_steps, draw_batch, stream_batches
@@ -147,9 +147,7 @@ def make_tensorboard(folder: Path) -> Any:
         import tensorboard  # noqa: F401
         import tensorflow  # noqa: F401  # which Keras writes the events with, on any backend
     except ImportError as error:
-        raise UserError(
-            f"--tensorboard needs the package {error.name}: pip install 'local-aim-assistant[train]'"
-        ) from error
+        raise missing_package("--tensorboard", error.name, "train") from error
     return keras.callbacks.TensorBoard(folder, write_graph=False)
 
 
