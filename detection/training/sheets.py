@@ -8,9 +8,9 @@ import numpy as np
 
 from capture.errors import UserError
 from capture.frame import Pixels
-from capture.replay import read_image
-from detection.drawing import Colour
 from detection.training.mistakes import Kind, Mistake
+
+Colour = tuple[int, int, int]
 
 COLUMNS, TILE_PX, GAP_PX, LINE_PX = 6, 240, 10, 18
 CAPTION_LINES = 3
@@ -39,8 +39,10 @@ def draw_sheet(mistakes: Sequence[Mistake], images_dir: Path, title: str, path: 
         left += cv2.getTextSize(text, FONT, FONT_SCALE, 1)[0][0] + 2 * GAP_PX
     for index, mistake in enumerate(mistakes):
         x, y = GAP_PX + index % COLUMNS * (TILE_PX + GAP_PX), top + index // COLUMNS * step
-        image = read_image(images_dir / mistake.file_name)
-        sheet[y : y + TILE_PX, x : x + TILE_PX] = draw_tile(image, mistake)
+        image = cv2.imread(str(images_dir / mistake.file_name), cv2.IMREAD_COLOR)
+        if image is None:
+            raise UserError(f"expected an image that OpenCV can read, got {images_dir / mistake.file_name}")
+        sheet[y : y + TILE_PX, x : x + TILE_PX] = draw_tile(np.asarray(image, np.uint8), mistake)
         for line, text in enumerate((_shorten(mistake.file_name), *mistake.caption), start=1):
             colour = DIM_BGR if line == 1 else TEXT_BGR
             _write(sheet, text, (x, y + TILE_PX + line * LINE_PX - 4), colour, TILE_PX)

@@ -81,7 +81,7 @@ def open_run(settings: TrainSettings) -> tuple[Run, Progress]:
     config = read_cfg(settings.cfg)
     require_raw_heads(config)
     frames = read_frames(settings.data, config)
-    held_out = read_frames([settings.validation], config) if settings.validation else None
+    held_out = read_held_out(settings.validation, config, frames) if settings.validation else None
     settings.out.parent.mkdir(parents=True, exist_ok=True)
     kind = use_devices(settings.batch)
     precision = settings.precision
@@ -151,9 +151,9 @@ def make_tensorboard(folder: Path) -> Any:
     return keras.callbacks.TensorBoard(folder, write_graph=False)
 
 
-def read_frames(folders: Sequence[Path], config: DarknetConfig) -> LabelledFrames:
-    """All frames of some data sets, at the network's size; UserError if there are none."""
-    dataset = join_datasets([read_dataset(folder) for folder in folders])
+def read_frames(sources: Sequence[Path], config: DarknetConfig, split: str = "train") -> LabelledFrames:
+    """All frames of a split of some data sets, at the network's size; UserError if there are none."""
+    dataset = join_datasets([read_dataset(source, split=split) for source in sources])
     classes = config.heads[0].classes
     if len(dataset.class_names) != classes:
         raise UserError(
@@ -162,7 +162,18 @@ def read_frames(folders: Sequence[Path], config: DarknetConfig) -> LabelledFrame
         )
     frames = load_frames(dataset, (config.width_px, config.height_px), threads=os.cpu_count() or 2)
     if not len(frames.pixels):
-        raise UserError(f"expected images to learn from in {', '.join(map(str, folders))}, found none")
+        raise UserError(f"expected images to learn from in {', '.join(map(str, sources))}, found none")
+    return frames
+
+
+def read_held_out(source: Path, config: DarknetConfig, learnt: LabelledFrames) -> LabelledFrames:
+    """Frames to validate on; UserError if their classes are not those that are learnt, in the same order."""
+    frames = read_frames([source], config, "validation")
+    if frames.class_names != learnt.class_names:
+        raise UserError(
+            f"expected the classes of --data in {source}, {', '.join(learnt.class_names)}, got "
+            f"{', '.join(frames.class_names)}; relabel one"
+        )
     return frames
 
 
