@@ -2,46 +2,17 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import cv2
 import numpy as np
 
 from aimbot.rows import decode_detections
-from capture.errors import UserError
-from capture.frame import Frame, Pixels
-from detection.annotate import draw_detections
+from capture.frame import Pixels
+from detection.drawing import draw_detections
+from detection.training.report import require_matplotlib
 
 AIM_BGR, TEXT_BGR, FIRE_BGR = (60, 60, 255), (255, 255, 255), (0, 140, 255)
-
-
-class AnnotatedVideo:
-    """An .mp4 of frames with what was seen, chosen and done."""
-
-    def __init__(self, path: Path, fps: float, class_names: Sequence[str]) -> None:
-        self._path, self._fps, self._names = path, fps, tuple(class_names)
-        self._writer: cv2.VideoWriter | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._writer is not None:
-            self._writer.release()
-
-    def add(self, frame: Frame, row: Mapping[str, Any]) -> None:
-        """Draw one frame by its row; UserError if the video cannot be written."""
-        if self._writer is None:
-            code = cv2.VideoWriter.fourcc(*"mp4v")
-            self._writer = cv2.VideoWriter(str(self._path), code, self._fps, frame.size_wh)
-            if not self._writer.isOpened():
-                raise UserError(
-                    f"expected to write a video to {self._path}, OpenCV cannot; choose another --out"
-                )
-        self._writer.write(draw_row(frame.pixels, row, self._names))
 
 
 def draw_row(pixels: Pixels, row: Mapping[str, Any], class_names: Sequence[str]) -> Pixels:
@@ -70,16 +41,12 @@ def plot_latency(rows: Iterable[Mapping[str, Any]], path: Path, budget_ms: float
 
     UserError if matplotlib is missing.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UserError("the plot needs matplotlib: pip install 'local-aim-assistant[plots]'") from error
     rows = list(rows)
     seconds = (np.array([row["captured_ns"] for row in rows]) - rows[0]["captured_ns"]) / 1e9
     stages = ["wait", "detect", "select", "steer", "move"]
     parts = np.array([[row["stage_ms"][stage] for stage in stages] for row in rows])
     ages = parts.sum(axis=1)
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    figure = require_matplotlib()(figsize=(11, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[2, 1])
     left.stackplot(seconds, parts.T, labels=stages, step="post")
     left.axhline(budget_ms, color="black", linestyle="--", linewidth=1, label=f"budget {budget_ms:.0f} ms")

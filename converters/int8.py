@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.errors import UserError
+from capture.errors import UserError, missing_package
 from capture.frame import Frame
 from converters.calibrate import Method, Range, collect_ranges
-from converters.onnx import missing_package, read_onnx, save_model, write_metadata
+from converters.onnx import read_onnx, save_model, write_metadata
 from converters.qdq import (
     QdqScheme,
     activation_tensors,
@@ -106,7 +106,7 @@ def load_fp32(path: Path) -> Any:
     try:
         import onnxruntime  # noqa: F401  # the calibration needs it; say so before any work is done
     except ImportError as error:
-        raise missing_package(error) from error
+        raise missing_package("converting", error.name, "convert") from error
     model = read_onnx(path)
     metadata = {prop.key: prop.value for prop in model.metadata_props}
     if metadata.get("precision") != "fp32" or "darknet_cfg" not in metadata:

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from capture.errors import UserError
+from capture.errors import UserError, missing_package
 from converters.export import export_graph
 from detection.darknet import DarknetConfig, read_cfg
-from detection.weights import load_weights, read_convolutions
+from detection.weights import fill_network, read_convolutions, read_weights
 
 TOLERANCE = 1e-3
 
@@ -47,16 +47,17 @@ def convert_onnx(cfg: Path, weights: Path | None, class_names: Sequence[str], ou
 
 def build_loaded_network(config: DarknetConfig, weights: Path | None) -> Any:
     """The cfg's Keras model with its weights; UserError if a package that converting needs is missing."""
+    # Keras takes seconds to import, and TensorFlow speaks meanwhile: a wrong file is worth one line before.
+    convolutions = read_weights(config, weights) if weights else {}
     try:
         import onnx  # noqa: F401  # said before any work is done
         import onnxruntime  # noqa: F401
 
         from detection.network import build_network
     except ImportError as error:
-        raise missing_package(error) from error
+        raise missing_package("converting", error.name, "convert") from error
     network = build_network(config)
-    if weights:
-        load_weights(network, config, weights)
+    fill_network(network, convolutions)
     return network
 
 
@@ -73,7 +74,7 @@ def read_onnx(path: Path) -> Any:
     try:
         import onnx
     except ImportError as error:
-        raise missing_package(error) from error
+        raise missing_package("converting", error.name, "convert") from error
     try:
         return onnx.load(path)
     except Exception as error:  # protobuf's errors share no public base
@@ -107,8 +108,3 @@ def measure_difference(model: Any, network: Any, config: DarknetConfig) -> float
         float(np.abs(head - want).max() / np.abs(want).max())
         for head, want in zip(got, expected, strict=True)
     )
-
-
-def missing_package(error: ImportError) -> UserError:
-    """The error for a converter whose packages are not installed."""
-    return UserError(f"converting needs the package {error.name}: pip install 'local-aim-assistant[convert]'")

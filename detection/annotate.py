@@ -1,25 +1,21 @@
 """Detections of a whole source: result rows, and pictures with the boxes drawn."""
 
-import colorsys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 
 from capture.errors import UserError
 from capture.frame import Frame, Pixels
 from detection.detections import Detections
 from detection.detector import Detector
+from detection.drawing import Trails, draw_detections
 from detection.training.evaluate import detections_to_rows
+from detection.video import VideoFile
 
 Identify = Callable[[Frame, Detections], Sequence[int]]
-
-COLOURS_BGR = ((60, 220, 60), (60, 160, 255), (255, 140, 60), (80, 80, 255), (230, 80, 230), (220, 220, 60))
-GOLDEN_RATIO = 0.618034
-TRAIL_NS = 600_000_000
-FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def detect_frames(
@@ -33,15 +29,13 @@ def detect_frames(
 
     Rows: image_id is the frame's number, category_id the class counted from 1; track_id if `identify` is
     given, which is then called for each frame in turn. The pictures are annotated.mp4 if `video_fps` is
-    given, else one JPEG a frame, named by its number. UserError if the video cannot be written.
+    given, else one JPEG a frame, named by its number. UserError if they cannot be written.
     """
     ids = range(1, len(detector.class_names) + 1)
     rows: list[dict[str, Any]] = []
     trails = Trails()
-    writer: cv2.VideoWriter | None = None
-    if out:
-        out.mkdir(parents=True, exist_ok=True)
-    try:
+    with ExitStack() as stack:
+        show = _open_pictures(out, video_fps, stack) if out else None
         for frame in frames:
             detections = detector.detect(frame)
             identities = identify(frame, detections) if identify else None
@@ -49,97 +43,26 @@ def detect_frames(
             if identities is not None:
                 found = [{**row, "track_id": one} for row, one in zip(found, identities, strict=True)]
             rows += found
-            if out is None:
+            if show is None:
                 continue
             picture = draw_detections(frame.pixels, detections, detector.class_names, identities)
             if identities is not None:
                 trails.extend(frame.captured_ns, detections, identities)
                 trails.draw(picture)
-            if video_fps is None:
-                cv2.imwrite(str(out / f"{frame.frame_id:06d}.jpg"), picture)
-                continue
-            writer = writer or _open_video(out / "annotated.mp4", video_fps, frame.size_wh)
-            writer.write(picture)
-    finally:
-        if writer:
-            writer.release()
+            show(frame, picture)
     return rows
 
 
-def draw_detections(
-    pixels: Pixels,
-    detections: Detections,
-    class_names: tuple[str, ...],
-    identities: Sequence[int] | None = None,
-) -> Pixels:
-    """A BGR copy of an image (H, W, 3 or 4) with each box, its class and its confidence in per cent.
+def _open_pictures(out: Path, video_fps: float | None, stack: ExitStack) -> Callable[[Frame, Pixels], None]:
+    """What writes the picture of a frame into the folder; `stack` finishes the video."""
+    out.mkdir(parents=True, exist_ok=True)
+    if video_fps is not None:
+        video = stack.enter_context(VideoFile(out / "annotated.mp4", video_fps))
+        return lambda frame, picture: video.write(picture)
 
-    Colours are of the classes, or, with `identities` (N,), of those, and then their numbers are written.
-    """
-    is_bgra = pixels.shape[2] == 4
-    picture = cv2.cvtColor(pixels, cv2.COLOR_BGRA2BGR) if is_bgra else pixels.copy()
-    height, width = picture.shape[:2]
-    thickness = max(1, round(height / 300))
-    font_scale = max(0.4, height / 1000)
-    # Least confident first, so that the surest box lies on top.
-    for index in reversed(range(len(detections))):
-        left, top, right, bottom = (round(float(value)) for value in detections.xyxy_px[index])
-        class_id = int(detections.class_id[index])
-        colour = COLOURS_BGR[class_id % len(COLOURS_BGR)]
-        number = ""
-        if identities is not None:
-            colour, number = choose_colour(identities[index]), f"#{identities[index]} "
-        cv2.rectangle(picture, (left, top), (right, bottom), colour, thickness)
-        label = f"{number}{class_names[class_id]} {100 * detections.confidence[index]:.0f}%"
-        (text_width, text_height), below = cv2.getTextSize(label, FONT, font_scale, 1)
-        line = text_height + below + 2
-        label_top = top - line if top >= line else min(bottom, height - line)
-        label_left = max(0, min(left, width - text_width - 4))
-        corner = (label_left + text_width + 4, label_top + line)
-        cv2.rectangle(picture, (label_left, label_top), corner, colour, cv2.FILLED)
-        origin = (label_left + 2, label_top + text_height + 1)
-        cv2.putText(picture, label, origin, FONT, font_scale, (0, 0, 0), 1, cv2.LINE_AA)
-    return picture.astype(np.uint8, copy=False)
+    def write_image(frame: Frame, picture: Pixels) -> None:
+        path = out / f"{frame.frame_id:06d}.jpg"
+        if not cv2.imwrite(str(path), picture):
+            raise UserError(f"expected to write a picture to {path}, OpenCV cannot; choose another --out")
 
-
-def choose_colour(identity: int) -> tuple[int, int, int]:
-    """A bright BGR colour of a number; neighbouring numbers are far apart on the colour wheel."""
-    hue = identity * GOLDEN_RATIO % 1.0
-    red, green, blue = colorsys.hsv_to_rgb(hue, 0.65, 1.0)
-    return round(255 * blue), round(255 * green), round(255 * red)
-
-
-class Trails:
-    """Where in the picture each identity was during the last TRAIL_NS."""
-
-    def __init__(self) -> None:
-        self._now_ns = 0
-        self._centres: dict[int, list[tuple[int, int, int]]] = {}  # (time, x, y), oldest first
-
-    def extend(self, captured_ns: int, detections: Detections, identities: Sequence[int]) -> None:
-        """Enter the centres of one frame's boxes, and forget what is old."""
-        for (left, top, right, bottom), identity in zip(detections.xyxy_px.tolist(), identities, strict=True):
-            centre = (captured_ns, round((left + right) / 2), round((top + bottom) / 2))
-            self._centres.setdefault(identity, []).append(centre)
-        self._now_ns, oldest_ns = captured_ns, captured_ns - TRAIL_NS
-        kept = {
-            identity: [centre for centre in centres if centre[0] >= oldest_ns]
-            for identity, centres in self._centres.items()
-        }
-        self._centres = {identity: centres for identity, centres in kept.items() if centres}
-
-    def draw(self, picture: Pixels) -> None:
-        """Draw the trails of what was in the last frame into its BGR picture."""
-        for identity, centres in self._centres.items():
-            if centres[-1][0] != self._now_ns:
-                continue
-            points = np.array([centre[1:] for centre in centres], np.int32)
-            cv2.polylines(picture, [points], False, choose_colour(identity), 1, cv2.LINE_AA)
-            cv2.circle(picture, points[-1].tolist(), 2, choose_colour(identity), cv2.FILLED, cv2.LINE_AA)
-
-
-def _open_video(path: Path, fps: float, size_wh: tuple[int, int]) -> cv2.VideoWriter:
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, size_wh)
-    if not writer.isOpened():
-        raise UserError(f"expected to write a video to {path}, OpenCV cannot; leave the video out for images")
-    return writer
+    return write_image

@@ -47,6 +47,13 @@ def recognise(signature: Signature, source: str) -> Layout:
 def _read_darknet(signature: Signature, source: str) -> Layout:
     heads = parse_cfg(signature.metadata["darknet_cfg"], f"the cfg in {source}").heads
     names = tuple(signature.metadata["class_names"].splitlines())
+    if len(names) != heads[0].classes:
+        raise UserError(f"expected {heads[0].classes} `class_names` in {source}, got {len(names)}")
+    wanted = [len(head.anchors_wh_px) * (5 + head.classes) for head in heads]
+    found = [output.shape[3] if len(output.shape) == 4 else None for output in signature.outputs]
+    if found != wanted:
+        shapes = " and ".join(f"(1, h, w, {channels})" for channels in wanted)
+        raise UserError(f"expected outputs {shapes}, as the cfg in {source} says, got {signature}")
 
     def decode(outputs: Sequence[NDArray[np.float32]], confidence: float) -> Detections:
         return decode_heads(outputs, heads, confidence)

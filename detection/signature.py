@@ -33,7 +33,7 @@ class Signature:
     metadata: Mapping[str, str]
 
     def __str__(self) -> str:
-        taken, given = (" and ".join(map(str, tensors)) for tensors in (self.inputs, self.outputs))
+        taken, given = (" and ".join(map(str, tensors)) or "none" for tensors in (self.inputs, self.outputs))
         return f"input {taken}, output {given}"
 
 

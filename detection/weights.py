@@ -36,7 +36,12 @@ class Loaded:
 
 
 def load_weights(model: Any, config: DarknetConfig, path: Path) -> None:
-    """Fill a Keras model made by `build_network` from a .weights file.
+    """Fill a Keras model made by `build_network` from a .weights file; UserError as of `read_weights`."""
+    fill_network(model, read_weights(config, path))
+
+
+def read_weights(config: DarknetConfig, path: Path) -> dict[int, Convolution]:
+    """The convolutions of a .weights file, by the index of their section; it needs no Keras.
 
     UserError if the file is missing, or if its size does not match the cfg (both are named).
     """
@@ -45,7 +50,7 @@ def load_weights(model: Any, config: DarknetConfig, path: Path) -> None:
         raise UserError(
             f"expected {wanted} weights for this cfg, {path} holds {len(values)}; use the cfg they belong to"
         )
-    _fill(model, split_values(values, config))
+    return split_values(values, config)
 
 
 def load_fitting_weights(model: Any, config: DarknetConfig, path: Path) -> Loaded:
@@ -66,11 +71,23 @@ def load_fitting_weights(model: Any, config: DarknetConfig, path: Path) -> Loade
         for index, layer in split_values(values, source).items()
         if layer.kernel.shape == config.kernels[index]
     }
-    _fill(model, fitting)
+    fill_network(model, fitting)
     return Loaded(
         tuple(f"conv_{index}" for index in fitting),
         tuple(f"conv_{index}" for index in config.kernels if index not in fitting),
     )
+
+
+def fill_network(model: Any, layers: Mapping[int, Convolution]) -> None:
+    """Give a Keras model made by `build_network` convolutions, by the index of their section."""
+    for index, layer in layers.items():
+        kernel = layer.kernel.transpose(2, 3, 1, 0)
+        if layer.norm is None:
+            model.get_layer(f"conv_{index}").set_weights([kernel, layer.bias])
+        else:
+            gamma, mean, variance = layer.norm
+            model.get_layer(f"conv_{index}").set_weights([kernel])
+            model.get_layer(f"bn_{index}").set_weights([gamma, layer.bias, mean, variance])
 
 
 def save_weights(model: Any, config: DarknetConfig, path: Path) -> None:
@@ -101,7 +118,7 @@ def write_weights(
 
 
 def read_values(path: Path) -> Values:
-    """All values of a .weights file, after its header; UserError if it is missing or not one."""
+    """All values of a .weights file, after its header; UserError if it is missing, cut off, or not one."""
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -111,7 +128,10 @@ def read_values(path: Path) -> Values:
     major, minor = (int(version) for version in np.frombuffer(raw, "<i4", count=2))
     is_wide = major * 10 + minor >= 2 and major < 1000 and minor < 1000
     header = 20 if is_wide else 16  # the count of images seen grew to 64 bits in 0.2
-    return np.frombuffer(raw, "<f4", offset=header, count=max(len(raw) - header, 0) // 4)
+    size = max(len(raw) - header, 0)
+    if size % 4:
+        raise UserError(f"expected float32 values in {path}, got {size} bytes of them; it is damaged")
+    return np.frombuffer(raw, "<f4", offset=header, count=size // 4)
 
 
 def split_values(values: Values, config: DarknetConfig) -> dict[int, Convolution]:
@@ -155,17 +175,6 @@ def _find_source(config: DarknetConfig, count: int) -> DarknetConfig | None:
     one, two = (count_values(parse_cfg(set_classes(config.text, classes))) for classes in (1, 2))
     classes, rest = divmod(count - one, two - one)  # the size is linear in the classes
     return parse_cfg(set_classes(config.text, classes + 1)) if classes >= 0 and rest == 0 else None
-
-
-def _fill(model: Any, layers: Mapping[int, Convolution]) -> None:
-    for index, layer in layers.items():
-        kernel = layer.kernel.transpose(2, 3, 1, 0)
-        if layer.norm is None:
-            model.get_layer(f"conv_{index}").set_weights([kernel, layer.bias])
-        else:
-            gamma, mean, variance = layer.norm
-            model.get_layer(f"conv_{index}").set_weights([kernel])
-            model.get_layer(f"bn_{index}").set_weights([gamma, layer.bias, mean, variance])
 
 
 def _read_layer(model: Any, index: int) -> Convolution:

@@ -18,8 +18,8 @@ from aimbot.ledger import CountLedger
 from aimbot.target import XY
 from aimbot.view import View
 from capture.frame import Frame
-from detection.annotate import choose_colour
 from detection.detections import Detections
+from detection.drawing import choose_colour
 
 FPS, SIZE_WH, BOX_PX = 30, (320, 240), 24
 RED_BGR, BLUE_BGR = (0, 0, 255), (255, 0, 0)

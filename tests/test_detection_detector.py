@@ -160,12 +160,18 @@ def test_the_number_of_threads_is_obeyed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("backend", ["openvino", "onnx"])
-def test_a_file_that_is_no_onnx_is_refused_in_one_line(tmp_path: Path, backend: str) -> None:
+@pytest.mark.parametrize(
+    "content", [b"MZ\x90\x00 not a model", b"version https://git-lfs.github.com/spec/v1\n"]
+)
+def test_a_file_that_is_no_onnx_is_refused_in_one_line(
+    tmp_path: Path, backend: str, content: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "junk.onnx"
-    path.write_bytes(b"MZ\x90\x00 not a model")
+    path.write_bytes(content)
     with pytest.raises(UserError, match=r"expected an ONNX model in .*junk\.onnx") as caught:
         open_detector(DetectorSettings(model=str(path), backend=backend))
     assert "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")  # the runtimes print nothing of their own either
 
 
 @pytest.mark.parametrize("backend", ["openvino", "onnx"])

@@ -10,9 +10,10 @@ import pytest
 
 from capture.errors import UserError
 from capture.frame import Frame
-from detection.annotate import detect_frames, draw_detections
+from detection.annotate import detect_frames
 from detection.detections import Detections, no_detections
 from detection.detector import DetectorSettings
+from detection.drawing import draw_detections
 from detection.training.evaluate import evaluate, settings_for_evaluation
 from detection.training.formats import read_dataset, write_yolo_txt
 

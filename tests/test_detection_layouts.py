@@ -1,6 +1,7 @@
 """Which decoder a file wants, by its metadata and the shapes of its outputs."""
 
 import pytest
+from tiny_detector import TINY_CFG
 
 from capture.errors import UserError
 from detection.decode_ultralytics import decode_anchor_free, decode_objectness, decode_suppressed
@@ -48,6 +49,25 @@ def test_shapes_and_class_names_tell_the_layouts_apart(
 def test_the_raw_maps_beside_yolov5s_rows_are_left_alone() -> None:
     maps = [(1, 3, side, side, 85) for side in (80, 40, 20)]
     assert recognise(make_signature((1, 25200, 85), *maps), "a.onnx").decode is decode_objectness
+
+
+@pytest.mark.parametrize(
+    ("shapes", "names", "message"),
+    [
+        ([(1, 1, 2, 14)], "imp", "expected 2 `class_names` in a.onnx, got 1"),
+        ([(1, 1, 2, 16)], "imp\nzombie", "output uint8 (1, 1, 2, 16)"),
+        ([(1, 14)], "imp\nzombie", "output uint8 (1, 14)"),
+        ([(1, 1, 2, 14)] * 2, "imp\nzombie", "(1, 1, 2, 14) and uint8 (1, 1, 2, 14)"),
+    ],
+)
+def test_outputs_that_are_not_those_of_the_cfg_in_the_file_are_refused(
+    shapes: list[Shape], names: str, message: str
+) -> None:
+    metadata = {"darknet_cfg": TINY_CFG, "class_names": names}
+    tensors = tuple(Tensor("uint8", shape) for shape in shapes)
+    with pytest.raises(UserError) as caught:
+        recognise(Signature((), tensors, metadata), "a.onnx")
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("names", ["{1: 'b', 0: 'a'}", "['a', 'b']", "('a', 'b')"])

@@ -97,7 +97,7 @@ def test_a_box_that_loses_most_of_itself_is_dropped_and_a_region_to_ignore_never
     boxes = np.zeros((1, 2, 5), np.float32)
     boxes[0, 0], boxes[0, 1] = (0, 8, 20, 24, 0), (0, 8, 20, 24, -1)
     draws = {**PLAIN, "picks": [[0] * 4], "flip": [[0] * 4]}
-    # Twice as wide, and moved to the left as far as it goes: the first half of the frame is outside.
+    # Twice as wide, and moved to the left by 35.2 pixels: of the box's 40, 4.8 stay inside.
     draws |= {"scale": [[[2.0, 1.0]] * 4], "place": [[[0.55, 0.5]] * 4]}
     _, moved = augment(frames, boxes, draws)
     assert moved[0, 0].tolist() == [0, 0, 0, 0, 0]

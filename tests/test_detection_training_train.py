@@ -1,9 +1,6 @@
 """Whole trainings of a network of a few filters: what they leave, kill and resume, the time limit."""
 
 import csv
-import importlib.util
-import json
-import os
 import signal
 import subprocess
 import sys
@@ -15,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from dataset_helpers import paint, write
 from numpy.typing import NDArray
 from training_helpers import TINY_CFG, write_coco
 
@@ -194,12 +192,23 @@ def test_a_frozen_backbone_stays_as_it_was(
     assert not np.array_equal(after[backbone:], before[backbone:])
 
 
-def test_the_backbone_is_what_all_heads_are_built_on() -> None:
-    from detection.training.learner import find_backbone
+def test_validation_is_on_the_part_held_out_and_wants_the_classes_that_are_learnt(tmp_path: Path) -> None:
+    pytest.importorskip("yaml")
+    from detection.training.train import read_frames, read_held_out
 
-    assert find_backbone(parse_cfg(TINY_CFG)) == {0, 1}
-    tiny = find_backbone(read_cfg(ROOT / "configs" / "yolov4-tiny.cfg"))
-    assert tiny == set(range(28))
+    parts = ("train/a", "train/b", "val/c")
+    paint(*(tmp_path / "images" / f"{part}.png" for part in parts))
+    for part in parts:
+        write(tmp_path / "labels" / f"{part}.txt", "0 0.5 0.5 0.2 0.4\n")
+    text = "train: images/train\nval: images/val\nnames: "
+    source = write(tmp_path / "data.yaml", f"{text}[monster]")
+    config = parse_cfg(TINY_CFG)
+    learnt = read_frames([source], config)
+    assert len(learnt.pixels) == 2
+    assert len(read_held_out(source, config, learnt).pixels) == 1
+    other = write(tmp_path / "other.yaml", f"{text}[barrel]")
+    with pytest.raises(UserError, match=r"classes of --data in .*other\.yaml, monster, got barrel"):
+        read_held_out(other, config, learnt)
 
 
 def test_wrong_settings_are_the_users_error(settings: TrainSettings, tmp_path: Path) -> None:
@@ -209,49 +218,14 @@ def test_wrong_settings_are_the_users_error(settings: TrainSettings, tmp_path: P
         replace(settings, out=tmp_path / "model")
 
 
-def test_a_checkpoint_whose_writing_was_cut_off_leaves_the_one_before(tmp_path: Path) -> None:
-    import keras
+def test_heads_that_the_network_squashes_itself_are_not_trained(
+    settings: TrainSettings, tmp_path: Path
+) -> None:
+    from detection.training.train import train
 
-    from detection.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-
-    class Broken:
-        @property
-        def value(self) -> Any:
-            raise KeyboardInterrupt
-
-    path = tmp_path / "c.npz"
-    variable = keras.Variable(np.arange(3.0), dtype="float32")
-    save_checkpoint(path, [variable], Progress(2, 6, 1.5), {"seed": 1})
-    with pytest.raises(KeyboardInterrupt):
-        save_checkpoint(path, [Broken()], Progress(3, 9, 2.5), {"seed": 1})
-    variable.assign(np.zeros(3))
-    assert load_checkpoint(path, [variable], {"seed": 1}) == Progress(2, 6, 1.5)
-    assert np.asarray(variable.value).tolist() == [0, 1, 2]
-
-
-ON_JAX = """
-import json, sys
-import numpy as np
-from detection.darknet import parse_cfg
-from detection.training.batches import stream_batches
-from detection.training.frames import LabelledFrames
-from detection.training.learner import Learner
-from detection.training.schedule import make_optimizer
-frames = LabelledFrames(np.zeros((40, 64, 64, 3), np.uint8), np.zeros((40, 4, 5), np.float32), ("a",))
-learner = Learner(parse_cfg(sys.argv[1]), frames, 4, "mixed_bfloat16")
-learner.start("nothing")
-learner.compile(make_optimizer(1e-3))
-learner.optimizer.build(learner.trainable_variables)
-where = learner.frames.value.unsafe_buffer_pointer()
-learner.fit(stream_batches(40, 4, 1, 0, lambda _: 0.5), steps_per_epoch=5, epochs=2, shuffle=False, verbose=0)
-stayed = learner.frames.value.unsafe_buffer_pointer() == where
-print(json.dumps({"stayed": stayed, "steps": int(learner.steps)}))
-"""
-
-
-@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
-def test_on_jax_the_frames_stay_where_they_are_through_all_steps() -> None:
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", ON_JAX, TINY_CFG]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=True)
-    assert json.loads(done.stdout.splitlines()[-1]) == {"stayed": True, "steps": 10}
+    squashed = tmp_path / "squashed.cfg"
+    head, yolo = TINY_CFG.split("activation=linear")
+    squashed.write_text(f"{head}activation=logistic{yolo}new_coords=1\n")
+    line = len(squashed.read_text().splitlines())
+    with pytest.raises(UserError, match=rf"squashed\.cfg line {line}: .* without new_coords=1"):
+        train(replace(settings, cfg=squashed, out=tmp_path / "t.weights"))

@@ -176,6 +176,14 @@ def test_weights_of_another_cfg_are_refused_with_both_sizes(
         load_weights(FakeModel(), config, path)
 
 
+def test_values_that_are_cut_off_in_the_middle_are_refused(config: DarknetConfig, tmp_path: Path) -> None:
+    path = tmp_path / "a.weights"
+    save_weights(FakeModel(), config, path)
+    path.write_bytes(path.read_bytes() + b"ab")
+    with pytest.raises(UserError, match=f"got {4 * COUNT + 2} bytes of them"):
+        load_weights(FakeModel(), config, path)
+
+
 @pytest.mark.parametrize("content", [None, b"", b"short"])
 def test_a_weights_file_that_is_missing_or_empty_is_the_users_error(
     config: DarknetConfig, tmp_path: Path, content: bytes | None

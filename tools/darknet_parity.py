@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -113,7 +114,7 @@ def run_keras(config: DarknetConfig, weights: Path, images: NDArray[np.float32])
 
 def write_reference(path: Path) -> None:
     """OpenCV's heads of the slim networks, as float32 arrays `name/0`, `name/1`, … of an .npz."""
-    heads = {}
+    heads: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, config in slim_networks():
             weights = Path(folder) / f"{name}.weights"

@@ -2,17 +2,21 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from rich.console import Console
+from rich.progress import track
 
 from aimbot.config import Settings, load_settings
+from aimbot.replaying import iterate_frames
 from capture.clock import monotonic_ns
 from capture.errors import UserError
+from capture.frame import Frame
+from capture.replay import ReplaySource
 from capture.source import LiveSource, open_source
 from capture.window import FocusWatch
 
@@ -35,6 +39,20 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"expected --out to be a folder to write to, got {path}: {error.strerror}") from error
+
+
+class CountedFrames:
+    """The frames of a recording, behind a progress bar; `count` says how many have come."""
+
+    def __init__(self, recording: ReplaySource, title: str) -> None:
+        self.count = 0
+        self._recording, self._title = recording, title
+
+    def __iter__(self) -> Iterator[Frame]:
+        frames = iterate_frames(self._recording)
+        for frame in track(frames, self._title, self._recording.total, console=stderr, transient=True):
+            self.count += 1
+            yield frame
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,14 @@
 """`labels`: look at labelled data, turn one layout into another, and make frames to label."""
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
 import cv2
 import numpy as np
-from rich.progress import track
 
-from aimbot.commands.common import stderr
+from aimbot.commands.common import CountedFrames
 from aimbot.config import Settings
-from aimbot.replaying import iterate_frames
 from capture.clock import monotonic_ns
 from capture.errors import UserError
 from capture.frame import Frame
@@ -61,14 +58,7 @@ def export_session(
     if prelabel == "yolo":
         import_yaml()  # its lack is better known before the work than after
     recording = open_replay(source, paced=False, clock=monotonic_ns)
-    seen = 0
-
-    def frames() -> Iterator[Frame]:
-        nonlocal seen
-        for frame in iterate_frames(recording):
-            seen += 1
-            yield frame
-
+    frames = CountedFrames(recording, "exporting")
     images: list[LabelledImage] = []
     with ExitStack() as stack:
         stack.callback(recording.close)
@@ -76,19 +66,18 @@ def export_session(
         if detector is not None:
             stack.callback(detector.close)
         (out / "images").mkdir(parents=True, exist_ok=True)
-        bar = track(frames(), "exporting", recording.total, console=stderr, transient=True)
-        for frame in sample_frames(bar, every_s, min_change):
+        for frame in sample_frames(frames, every_s, min_change):
             path = out / "images" / f"frame_{frame.frame_id:06d}.png"
             _write_png(path, frame)
             found = detector.detect(frame) if detector else no_detections()
             boxes = zip(found.xyxy_px.astype(np.float64).tolist(), found.class_id.tolist(), strict=True)
             rows = [BoxRow("detected", tuple(xyxy), class_id) for xyxy, class_id in boxes]
             images.append(label_image(frame.frame_id, path, frame.size_wh, rows, Faults(out)))
-        if prelabel and detector is not None:
+        if prelabel and detector:
             names = detector.class_names
             _write(Dataset(out, tuple(images), names, tuple(range(1, len(names) + 1))), prelabel, out)
     boxes_written = sum(len(image.class_id) for image in images)
-    return {"out": str(out), "frames": seen, "images": len(images), "boxes": boxes_written}
+    return {"out": str(out), "frames": frames.count, "images": len(images), "boxes": boxes_written}
 
 
 def _write(dataset: Dataset, to: Layout, out: Path, link: bool = False) -> None:

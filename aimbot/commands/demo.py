@@ -17,7 +17,7 @@ from aimbot.commands.replay import replay
 from aimbot.config import Settings
 from aimbot.hotkeys import Person
 from aimbot.pointer import Pointer, open_pointer
-from aimbot.report import AnnotatedVideo, plot_latency
+from aimbot.report import draw_row, plot_latency
 from aimbot.safety import Gates, SafetyEnvelope
 from aimbot.target import Command
 from capture.clock import local_stamp, monotonic_ns, sleep_s
@@ -25,6 +25,7 @@ from capture.errors import UserError
 from capture.session import read_session
 from capture.window import find_window
 from detection.detector import open_detector
+from detection.video import VideoFile
 
 SCENARIO = "defend_the_center"
 BLIND_STEP_S, BLIND_DEG_PER_S = 0.03, 60.0
@@ -120,9 +121,9 @@ def write_report(out: Path, settings: Settings, summary: dict[str, Any]) -> None
     write_json(out / "summary.json", summary)
     session = read_session(out / "session")
     plot_latency(session.rows, out / "latency.png", settings.loop.budget_ms)
-    with AnnotatedVideo(out / "annotated.mp4", GAME_FPS, session.header["class_names"]) as video:
+    with VideoFile(out / "annotated.mp4", GAME_FPS) as video:
         for frame, row in zip(session.iterate_frames(), session.rows, strict=False):
-            video.add(frame, row)
+            video.write(draw_row(frame.pixels, row, session.header["class_names"]))
     summary["out"] = str(out)
 
 

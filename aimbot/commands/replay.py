@@ -1,26 +1,25 @@
 """`replay`: a recording through the live loop; `detect`: boxes in a recording; `evaluate`: mAP."""
 
 import json
-from collections.abc import Iterator
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from rich.progress import track
 
 from aimbot.aimer import AimSettings
-from aimbot.commands.common import gather_settings, make_folder, stderr, write_json
+from aimbot.commands.common import CountedFrames, gather_settings, make_folder, stderr, write_json
 from aimbot.config import Settings, override_settings, validate_settings
 from aimbot.identities import Identifier
 from aimbot.loop import Step
-from aimbot.replaying import RecordedDetector, Replayer, iterate_frames, replay_frames
-from aimbot.report import AnnotatedVideo
+from aimbot.replaying import RecordedDetector, Replayer, replay_frames
+from aimbot.report import draw_row
 from aimbot.rows import encode_step
 from capture.clock import monotonic_ns
 from capture.errors import UserError
-from capture.frame import Frame
 from capture.replay import ReplaySource, open_replay
 from detection.detector import Detector, open_detector
+from detection.video import VideoFile
 
 
 def replay(
@@ -46,15 +45,11 @@ def replay(
         stack.callback(replayer.close)
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
-        drawn = stack.enter_context(
-            AnnotatedVideo(out / "annotated.mp4", 35.0, detector.class_names)
-            if video and out
-            else nullcontext()
-        )
+        drawn = stack.enter_context(VideoFile(out / "annotated.mp4", 35.0)) if video and out else None
 
         def observe(step: Step) -> None:
             if drawn is not None:
-                drawn.add(step.frame, encode_step(step))
+                drawn.write(draw_row(step.frame.pixels, encode_step(step), detector.class_names))
 
         result = replay_frames(recording, replayer, rows, observe)
     if out is not None:
@@ -83,26 +78,18 @@ def detect(
     aim = _choose_aim(recording, settings, overrides)
     detector = open_detector(settings.detector)
     identifier = Identifier(aim, detector.class_names, _index_rows(recording)) if tracked else None
-    counted = 0
-
-    def frames() -> Iterator[Frame]:
-        nonlocal counted
-        for frame in iterate_frames(recording):
-            counted += 1
-            yield frame
-
+    frames = CountedFrames(recording, "detecting")
     still = bool(recording.paths)
     try:
-        bar = track(frames(), "detecting", recording.total, console=stderr, transient=True)
         identify = identifier.identify if identifier else None
-        rows = detect_frames(detector, bar, out, None if still else 30.0, identify)
+        rows = detect_frames(detector, frames, out, None if still else 30.0, identify)
     finally:
         recording.close()
         detector.close()
     if predictions is not None:
         predictions.parent.mkdir(parents=True, exist_ok=True)
         predictions.write_text(json.dumps(rows), encoding="utf-8")
-    result = {"frames": counted, "detections": len(rows), "out": str(out) if out else None}
+    result = {"frames": frames.count, "detections": len(rows), "out": str(out) if out else None}
     return {**result, "identities": len({row["track_id"] for row in rows})} if tracked else result
 
 

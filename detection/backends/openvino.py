@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
+from openvino.frontend import FrontEndManager
 from openvino.preprocess import ColorFormat, PrePostProcessor
 
 from capture.errors import UserError
@@ -31,10 +32,7 @@ class OpenVinoBackend:
         cache_dir: Path | None = None,
     ) -> None:
         core = ov.Core()
-        try:
-            model = core.read_model(path)
-        except RuntimeError as error:
-            raise _unreadable(path) from error
+        model = _read_model(path)
         self.signature = Signature(
             _read_tensors(model.inputs), _read_tensors(model.outputs), _read_metadata(model)
         )
@@ -63,6 +61,15 @@ class OpenVinoBackend:
     def close(self) -> None:
         """Free the model."""
         del self._input, self._request
+
+
+def _read_model(path: Path) -> ov.Model:
+    """An ONNX file by its own front end: Core.read_model asks all, and others print that it is not theirs."""
+    reader = FrontEndManager().load_by_framework("onnx")
+    try:
+        return reader.convert(reader.load(str(path)))
+    except Exception as error:  # the front end's errors share no other base
+        raise _unreadable(path) from error
 
 
 def _unreadable(path: Path) -> UserError:

@@ -9,7 +9,7 @@ from keras import ops
 
 from detection.darknet import DarknetConfig
 from detection.layers import read_sources
-from detection.network import build_network
+from detection.network import build_network, list_heads
 from detection.training.augment import augment_batch
 from detection.training.frames import LabelledFrames
 from detection.training.loss import yolo_loss
@@ -72,7 +72,7 @@ class Learner(keras.Model):  # type: ignore[misc]  # Keras has no types
         heads = self.network(images, training=training)
         if training:
             self._update_average()
-        return list(heads) if isinstance(heads, list | tuple) else [heads], boxes
+        return list_heads(heads), boxes
 
     def compute_loss(
         self,

@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.errors import UserError
 from capture.frame import Pixels
 from detection.detections import Detections
+from detection.drawing import draw_box
 from detection.training.frames import LabelledFrames
+from detection.training.report import require_matplotlib
 
 TRUE_BGR, FOUND_BGR, IGNORED_BGR = (60, 220, 60), (60, 160, 255), (200, 200, 200)
 SHOWN_CONFIDENCE = 0.25
@@ -37,12 +38,8 @@ def draw_validation_picture(
 def draw_truth(pixels: Pixels, boxes: NDArray[np.float32]) -> Pixels:
     """A copy with the boxes (M, 5) on it; regions to ignore are grey."""
     picture = pixels.copy()
-    for x0, y0, x1, y1, class_id in boxes:
-        if x1 > x0:
-            colour = IGNORED_BGR if class_id < 0 else TRUE_BGR
-            cv2.rectangle(
-                picture, (round(float(x0)), round(float(y0))), (round(float(x1)), round(float(y1))), colour, 2
-            )
+    for row in boxes[boxes[:, 2] > boxes[:, 0]]:
+        draw_box(picture, row[:4], IGNORED_BGR if row[4] < 0 else TRUE_BGR, 2)
     return picture
 
 
@@ -51,9 +48,8 @@ def draw_found(pixels: Pixels, found: Detections) -> Pixels:
     picture = pixels.copy()
     for xyxy, confidence in zip(found.xyxy_px, found.confidence, strict=True):
         if confidence >= SHOWN_CONFIDENCE:
-            x0, y0, x1, y1 = (round(float(value)) for value in xyxy)
-            cv2.rectangle(picture, (x0, y0), (x1, y1), FOUND_BGR, 1)
-            place = (max(x0, 0), max(y0 - 3, 10))
+            left, top, _, _ = draw_box(picture, xyxy, FOUND_BGR, 1)
+            place = (max(left, 0), max(top - 3, 10))
             cv2.putText(
                 picture, f"{confidence:.0%}", place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, FOUND_BGR, 1, cv2.LINE_AA
             )
@@ -62,16 +58,10 @@ def draw_found(pixels: Pixels, found: Detections) -> Pixels:
 
 def plot_log(log: Path, path: Path) -> None:
     """Loss, learning rate and mAP50 over the epochs of a CSV log; UserError without matplotlib."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UserError(
-            f"plots need the package {error.name}: pip install 'local-aim-assistant[plots]'"
-        ) from error
+    figure = require_matplotlib()(figsize=(8, 8), layout="constrained")
     with log.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     epochs = np.array([int(row["epoch"]) + 1 for row in rows])
-    figure = Figure(figsize=(8, 8), layout="constrained")
     for axes, (key, label) in zip(figure.subplots(len(PANELS), sharex=True), PANELS.items(), strict=True):
         values = np.array([float(row[key]) for row in rows])
         known = np.isfinite(values)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from capture.errors import UserError
+from capture.errors import missing_package
 from detection.training.mistakes import find_false_alarms, find_misses
 from detection.training.scoring import Coco, Curve, Row, average_precision, judge_rows, trace_curves
 from detection.training.sheets import draw_sheet
@@ -45,7 +45,7 @@ def require_matplotlib() -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise UserError("the report needs matplotlib: pip install 'local-aim-assistant[plots]'") from error
+        raise missing_package("a plot", error.name, "plots") from error
     return Figure
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.errors import UserError
+from capture.errors import missing_package
 from detection.boxes import compute_coverage, match_boxes, xywh_to_xyxy
+from detection.training.dataset import HEIGHT_EDGES_PX
 
 Coco = Mapping[str, Any]
 Row = dict[str, Any]
@@ -19,9 +20,9 @@ MAX_DETECTIONS = 100  # an image and class, as in COCO
 ANY_HEIGHT = (0.0, 1e6)
 # Both ends belong to a range, as COCO has it: a box of 24 or 64 px is medium.
 HEIGHTS_PX: dict[str, Range] = {
-    "small": (0.0, float(np.nextafter(24, 0))),
-    "medium": (24.0, 64.0),
-    "large": (float(np.nextafter(64, 100)), 1e6),
+    "small": (0.0, float(np.nextafter(HEIGHT_EDGES_PX[0], 0))),
+    "medium": HEIGHT_EDGES_PX,
+    "large": (float(np.nextafter(HEIGHT_EDGES_PX[1], np.inf)), 1e6),
 }
 RECALLS = np.linspace(0, 1, 101)
 
@@ -157,9 +158,7 @@ def require_coco_eval() -> Any:
     try:
         import faster_coco_eval
     except ImportError as error:
-        raise UserError(
-            f"evaluating needs the package {error.name}: pip install 'local-aim-assistant[evaluate]'"
-        ) from error
+        raise missing_package("evaluating", error.name, "evaluate") from error
     return faster_coco_eval
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from capture.errors import UserError
+from capture.errors import UserError, missing_package
 from detection.darknet import DarknetConfig, read_cfg
 from detection.training.anchors import cluster_anchors
 from detection.training.batches import count_steps, draw_batch, stream_batches
@@ -82,8 +82,9 @@ def open_run(settings: TrainSettings) -> tuple[Run, Progress]:
     if checkpoint.is_file() and not settings.resume:
         raise UserError(f"an unfinished training lies in {checkpoint}; add --resume, or delete that file")
     config = read_cfg(settings.cfg)
+    require_raw_heads(config)
     frames = read_frames(settings.data, config)
-    held_out = read_frames([settings.validation], config) if settings.validation else None
+    held_out = read_held_out(settings.validation, config, frames) if settings.validation else None
     settings.out.parent.mkdir(parents=True, exist_ok=True)
     settings.beside(".names").write_text("\n".join(frames.class_names) + "\n", encoding="utf-8")
     kind = use_devices(settings.batch)
@@ -118,6 +119,17 @@ def open_run(settings: TrainSettings) -> tuple[Run, Progress]:
     return run, done
 
 
+def require_raw_heads(config: DarknetConfig) -> None:
+    """UserError for heads that the network squashes itself: the loss is of raw ones."""
+    for section in config.sections:
+        if section.type == "yolo" and section.integer("new_coords"):
+            raise section.error(
+                "expected a [yolo] without new_coords=1 to train, for the loss is of raw heads; "
+                "take it out, and set activation=linear before it",
+                "new_coords",
+            )
+
+
 def make_callbacks(run: Run, bar: ProgressBar, is_resumed: bool) -> list[Any]:
     """What happens between the steps, in an order that matters: those that log read what others add."""
     settings, stopwatch = run.settings, run.pace.stopwatch
@@ -140,15 +152,13 @@ def make_tensorboard(folder: Path) -> Any:
         import tensorboard  # noqa: F401
         import tensorflow  # noqa: F401  # which Keras writes the events with, on any backend
     except ImportError as error:
-        raise UserError(
-            f"--tensorboard needs the package {error.name}: pip install 'local-aim-assistant[train]'"
-        ) from error
+        raise missing_package("--tensorboard", error.name, "train") from error
     return keras.callbacks.TensorBoard(folder, write_graph=False)
 
 
-def read_frames(folders: Sequence[Path], config: DarknetConfig) -> LabelledFrames:
-    """All frames of some data sets, at the network's size; UserError if there are none."""
-    dataset = join_datasets([read_dataset(folder) for folder in folders])
+def read_frames(sources: Sequence[Path], config: DarknetConfig, split: str = "train") -> LabelledFrames:
+    """All frames of a split of some data sets, at the network's size; UserError if there are none."""
+    dataset = join_datasets([read_dataset(source, split=split) for source in sources])
     classes = config.heads[0].classes
     if len(dataset.class_names) != classes:
         raise UserError(
@@ -157,7 +167,18 @@ def read_frames(folders: Sequence[Path], config: DarknetConfig) -> LabelledFrame
         )
     frames = load_frames(dataset, (config.width_px, config.height_px), threads=os.cpu_count() or 2)
     if not len(frames.pixels):
-        raise UserError(f"expected images to learn from in {', '.join(map(str, folders))}, found none")
+        raise UserError(f"expected images to learn from in {', '.join(map(str, sources))}, found none")
+    return frames
+
+
+def read_held_out(source: Path, config: DarknetConfig, learnt: LabelledFrames) -> LabelledFrames:
+    """Frames to validate on; UserError if their classes are not those that are learnt, in the same order."""
+    frames = read_frames([source], config, "validation")
+    if frames.class_names != learnt.class_names:
+        raise UserError(
+            f"expected the classes of --data in {source}, {', '.join(learnt.class_names)}, got "
+            f"{', '.join(frames.class_names)}; relabel one"
+        )
     return frames
 
 

@@ -9,11 +9,14 @@ from detection.boxes import suppress_overlaps, xyxy_to_xywh
 from detection.darknet import DarknetConfig
 from detection.decode import decode_heads
 from detection.detections import Detections
+from detection.detector import DetectorSettings
+from detection.network import list_heads
+from detection.training.evaluate import detections_to_rows, settings_for_evaluation
 from detection.training.frames import LabelledFrames
+from detection.training.scoring import score_rows
 
-LOW_CONFIDENCE = 0.01  # average precision needs the unsure boxes too
-SUPPRESS_IOU = 0.45
-MAX_DETECTIONS = 100
+DETECTOR = settings_for_evaluation(DetectorSettings())
+"""Validation sees what `evaluate` will see."""
 BATCH = 8
 
 
@@ -46,20 +49,15 @@ def predict_frames(network: Any, config: DarknetConfig, frames: LabelledFrames) 
         pixels = frames.pixels[first : first + BATCH]
         # A short last batch is filled up: another size would be compiled anew.
         images = np.resize(pixels, (BATCH, *pixels.shape[1:]))[..., ::-1].astype(np.float32) / 255
-        heads = network.predict_on_batch(images)
-        heads = heads if isinstance(heads, list | tuple) else [heads]
+        heads = list_heads(network.predict_on_batch(images))
         for index in range(len(pixels)):
             own = [np.asarray(head[index : index + 1], np.float32) for head in heads]
-            found.append(_suppress(decode_heads(own, config.heads, LOW_CONFIDENCE)))
+            found.append(_suppress(decode_heads(own, config.heads, DETECTOR.confidence)))
     return found
 
 
 def score_map50(found: list[Detections], frames: LabelledFrames, classes: int) -> float:
     """COCO's mAP at an overlap of 0.5; regions to ignore (class -1) are crowds there."""
-    # Only here, for a training without validation needs none of the packages that evaluating needs.
-    from detection.training.evaluate import detections_to_rows
-    from detection.training.scoring import score_rows
-
     names = [f"class {index}" for index in range(classes)]
     coco = frames_to_coco(frames, names)
     rows = [
@@ -88,5 +86,5 @@ def frames_to_coco(frames: LabelledFrames, names: list[str]) -> dict[str, Any]:
 
 
 def _suppress(found: Detections) -> Detections:
-    kept = suppress_overlaps(found.xyxy_px, found.confidence, found.class_id, SUPPRESS_IOU, MAX_DETECTIONS)
-    return Detections(found.xyxy_px[kept], found.confidence[kept], found.class_id[kept])
+    limits = DETECTOR.iou, DETECTOR.max_detections
+    return found.select(suppress_overlaps(found.xyxy_px, found.confidence, found.class_id, *limits))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from capture.errors import UserError
+from capture.errors import UserError, missing_package
 from capture.replay import IMAGES
 from detection.boxes import SizeWH
 from detection.training.dataset import (
@@ -28,9 +28,7 @@ def import_yaml() -> Any:
     try:
         import yaml
     except ImportError as error:
-        raise UserError(
-            "data.yaml needs the package PyYAML: pip install 'local-aim-assistant[labels]'"
-        ) from error
+        raise missing_package("data.yaml", "PyYAML", "labels") from error
     return yaml
 
 

@@ -1,0 +1,31 @@
+"""The file that an unfinished training goes on from."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("keras")
+pytest.importorskip("tensorflow")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+
+
+def test_a_checkpoint_whose_writing_was_cut_off_leaves_the_one_before(tmp_path: Path) -> None:
+    import keras
+
+    from detection.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+
+    class Broken:
+        @property
+        def value(self) -> Any:
+            raise KeyboardInterrupt
+
+    path = tmp_path / "c.npz"
+    variable = keras.Variable(np.arange(3.0), dtype="float32")
+    save_checkpoint(path, [variable], Progress(2, 6, 1.5), {"seed": 1})
+    with pytest.raises(KeyboardInterrupt):
+        save_checkpoint(path, [Broken()], Progress(3, 9, 2.5), {"seed": 1})
+    variable.assign(np.zeros(3))
+    assert load_checkpoint(path, [variable], {"seed": 1}) == Progress(2, 6, 1.5)
+    assert np.asarray(variable.value).tolist() == [0, 1, 2]
