@@ -9,9 +9,8 @@ import numpy as np
 from capture.errors import UserError
 from capture.frame import Pixels
 from capture.replay import read_image
+from detection.drawing import Colour
 from detection.training.mistakes import Kind, Mistake
-
-Colour = tuple[int, int, int]
 
 COLUMNS, TILE_PX, GAP_PX, LINE_PX = 6, 240, 10, 18
 CAPTION_LINES = 3
