@@ -32,6 +32,9 @@ def main() -> None:
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(2)
+    except (FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
+        sys.stderr.write(f"error: expected a path that can be written or read, got {error}\n")
+        sys.exit(2)
 
 
 def _show_version(value: bool) -> None:

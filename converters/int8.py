@@ -46,7 +46,8 @@ def convert_int8(
 
     Returns map50_fp32, map50_int8, drop (in points, hundredths of mAP50), calibration, frames, written.
     The figures are None without `validation`. A drop above `max_drop` writes nothing unless forced.
-    UserError for a model that is not an FP32 deploy ONNX, for too few frames, and for a missing package.
+    UserError for a model that is not an FP32 deploy ONNX or finds nothing, for too few frames, and for a
+    missing package.
     """
     graph = load_fp32(model)
     scheme = scheme or default_scheme(graph)
@@ -57,6 +58,10 @@ def convert_int8(
         with tempfile.TemporaryDirectory() as folder:
             candidate = save_model(quantized, Path(folder) / "int8.onnx")
             before = evaluate_model(model, validation, backend, track)["map50"]
+            if before <= 0:
+                raise UserError(
+                    f"expected an FP32 model that finds something on the validation frames, {model} does not"
+                )
             after = evaluate_model(candidate, validation, backend, track)["map50"]
         figures = {"map50_fp32": before, "map50_int8": after, "drop": 100 * (before - after)}
     written = force or validation is None or figures["drop"] <= max_drop

@@ -204,3 +204,15 @@ def test_the_doctor_reports_as_json() -> None:
     report = json.loads(done.stdout)
     assert {"name", "ok", "found", "mend"} == set(report["checks"][0])
     assert "openvino" in report["backend"]
+
+
+def test_a_folder_to_write_into_that_is_a_file_is_the_users_mistake(tmp_path: Path) -> None:
+    write_image(tmp_path / "images", "a.png")
+    (tmp_path / "file").write_text("")
+    done = call("labels", "export", str(tmp_path / "images"), "--out", str(tmp_path / "file" / "data"))
+    assert_mistake(done, "expected a path that can be written", "file")
+
+
+def test_training_wants_a_cfg_or_a_model(tmp_path: Path) -> None:
+    done = call("train", "--data", str(tmp_path), "--out", str(tmp_path / "a.weights"))
+    assert_mistake(done, "expected --cfg FILE, or --init with a model")

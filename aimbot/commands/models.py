@@ -18,7 +18,12 @@ def make_frames(out: Path, split: str, frames: int, seed: int, thing: str | None
         raise UserError(
             "dataset needs the package vizdoom: pip install 'local-aim-assistant[arena]'"
         ) from error
-    return {"out": str(out), **make_dataset(out, split, frames, seed, thing=thing)}
+    manifest = make_dataset(out, split, frames, seed, thing=thing)
+    if thing and not manifest["boxes"]:
+        raise UserError(
+            f"expected things of a class {thing!r} in the {split} maps, saw none; see docs/datasets.md"
+        )
+    return {"out": str(out), **manifest}
 
 
 def plan_training(
