@@ -117,7 +117,7 @@ def test_a_training_leaves_weights_that_load_and_pictures_and_no_checkpoint(
     from detection.weights import load_weights
 
     names = sorted(path.name for path in settings.out.parent.iterdir())
-    assert names == ["out.batch.png", "out.csv", "out.png", "out.val.png", "out.weights"]
+    assert names == ["out.batch.png", "out.csv", "out.names", "out.png", "out.val.png", "out.weights"]
     for name in ("out.batch.png", "out.png", "out.val.png"):
         picture = cv2.imread(str(settings.out.parent / name))
         assert picture is not None
