@@ -216,3 +216,10 @@ def test_a_folder_to_write_into_that_is_a_file_is_the_users_mistake(tmp_path: Pa
 def test_training_wants_a_cfg_or_a_model(tmp_path: Path) -> None:
     done = call("train", "--data", str(tmp_path), "--out", str(tmp_path / "a.weights"))
     assert_mistake(done, "expected --cfg FILE, or --init with a model")
+
+
+def test_data_that_does_not_fit_is_told_before_keras_says_a_word(tmp_path: Path) -> None:
+    (tmp_path / "annotations.json").write_text("{}")
+    done = call("train", "--data", str(tmp_path), "--init", "doom-nano", "--out", str(tmp_path / "a.weights"))
+    assert_mistake(done, "annotations.json")
+    assert len(done.stderr.splitlines()) == 1

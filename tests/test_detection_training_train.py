@@ -18,6 +18,7 @@ from training_helpers import TINY_CFG, write_coco
 
 from capture.errors import UserError
 from detection.darknet import parse_cfg, read_cfg
+from detection.training.inputs import read_inputs
 from detection.training.settings import TrainSettings
 
 pytest.importorskip("keras")
@@ -27,6 +28,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::F
 
 ROOT = Path(__file__).parents[1]
 EPOCHS = 60
+
+
+def run_training(settings: TrainSettings) -> dict[str, Any]:
+    from detection.training.train import train
+
+    return train(settings, read_inputs(settings))
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +56,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> TrainSettings:
 
 @pytest.fixture(scope="module")
 def finished(settings: TrainSettings) -> dict[str, Any]:
-    from detection.training.train import train
-
-    return train(settings)
+    return run_training(settings)
 
 
 def read_weights(path: Path) -> NDArray[np.float32]:
@@ -132,8 +137,6 @@ def test_a_training_leaves_weights_that_load_and_pictures_and_no_checkpoint(
 def test_a_training_that_was_killed_and_resumed_ends_where_an_uninterrupted_one_does(
     settings: TrainSettings, finished: dict[str, Any], tmp_path: Path
 ) -> None:
-    from detection.training.train import train
-
     out = tmp_path / "out.weights"
     log, checkpoint = out.with_suffix(".csv"), out.with_suffix(".checkpoint.npz")
     process = start_training(settings, out)
@@ -149,10 +152,10 @@ def test_a_training_that_was_killed_and_resumed_ends_where_an_uninterrupted_one_
 
     resumed = replace(settings, out=out)
     with pytest.raises(UserError, match=r"unfinished training lies in .*; add --resume, or delete"):
-        train(resumed)
+        run_training(resumed)
     with pytest.raises(UserError, match=r"expected the settings that .* was made with, {'seed': 1}, got"):
-        train(replace(resumed, resume=True, seed=2))
-    again = train(replace(resumed, resume=True))
+        run_training(replace(resumed, resume=True, seed=2))
+    again = run_training(replace(resumed, resume=True))
     assert (again["steps"], again["map50"]) == (finished["steps"], finished["map50"])
     np.testing.assert_array_equal(read_weights(out), read_weights(settings.out))
     ignored = "seconds"
@@ -165,10 +168,8 @@ def test_a_training_that_was_killed_and_resumed_ends_where_an_uninterrupted_one_
 
 
 def test_a_time_limit_ends_a_training_wherever_it_is(settings: TrainSettings, tmp_path: Path) -> None:
-    from detection.training.train import train
-
     timed = replace(settings, out=tmp_path / "t.weights", epochs=None, minutes=0.05, validation=None)
-    done = train(timed)
+    done = run_training(timed)
     assert 3.0 <= done["seconds"] < 6.0
     rows = read_rows(timed.beside(".csv"))
     assert done["steps"] > 10
@@ -180,12 +181,10 @@ def test_a_time_limit_ends_a_training_wherever_it_is(settings: TrainSettings, tm
 def test_a_frozen_backbone_stays_as_it_was(
     settings: TrainSettings, finished: dict[str, Any], tmp_path: Path
 ) -> None:
-    from detection.training.train import train
-
     tuned = replace(
         settings, out=tmp_path / "t.weights", epochs=3, init=settings.out, freeze="backbone", validation=None
     )
-    train(tuned)
+    run_training(tuned)
     before, after = read_weights(settings.out), read_weights(tuned.out)
     backbone = len(before) - 17 * 12  # all but the head's kernel and bias
     np.testing.assert_array_equal(after[:backbone], before[:backbone])
@@ -194,7 +193,7 @@ def test_a_frozen_backbone_stays_as_it_was(
 
 def test_validation_is_on_the_part_held_out_and_wants_the_classes_that_are_learnt(tmp_path: Path) -> None:
     pytest.importorskip("yaml")
-    from detection.training.train import read_frames, read_held_out
+    from detection.training.inputs import read_frames, read_held_out
 
     parts = ("train/a", "train/b", "val/c")
     paint(*(tmp_path / "images" / f"{part}.png" for part in parts))
@@ -221,11 +220,9 @@ def test_wrong_settings_are_the_users_error(settings: TrainSettings, tmp_path: P
 def test_heads_that_the_network_squashes_itself_are_not_trained(
     settings: TrainSettings, tmp_path: Path
 ) -> None:
-    from detection.training.train import train
-
     squashed = tmp_path / "squashed.cfg"
     head, yolo = TINY_CFG.split("activation=linear")
     squashed.write_text(f"{head}activation=logistic{yolo}new_coords=1\n")
     line = len(squashed.read_text().splitlines())
     with pytest.raises(UserError, match=rf"squashed\.cfg line {line}: .* without new_coords=1"):
-        train(replace(settings, cfg=squashed, out=tmp_path / "t.weights"))
+        run_training(replace(settings, cfg=squashed, out=tmp_path / "t.weights"))

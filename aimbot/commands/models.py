@@ -54,6 +54,9 @@ def plan_training(
 
 def train(settings: TrainSettings) -> dict[str, Any]:
     """Train on the backend that Keras is set to, or on one that is installed; returns what was done."""
+    from detection.training.inputs import read_inputs
+
+    inputs = read_inputs(settings)
     known = ("tensorflow", "jax", "torch")
     installed = [name for name in known if importlib.util.find_spec(name)]
     if installed:
@@ -69,7 +72,7 @@ def train(settings: TrainSettings) -> dict[str, Any]:
     names = settings.beside(".names")
     return {
         "out": str(settings.out),
-        **run_train(settings),
+        **run_train(settings, inputs),
         "next": f"run_aimbot.py convert onnx --cfg {settings.cfg} --weights {settings.out} --names {names} "
         f"--out {settings.beside('.onnx')}",
     }

@@ -53,3 +53,8 @@ class TrainSettings:
     def beside(self, suffix: str) -> Path:
         """A file beside the weights, named like them."""
         return self.out.with_suffix(suffix)
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where an unfinished training lies."""
+        return self.beside(".checkpoint.npz")

@@ -1,23 +1,20 @@
 """Training a detector with Keras, on whichever backend it runs."""
 
 import hashlib
-import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from capture.errors import UserError, missing_package
-from detection.darknet import DarknetConfig, read_cfg
+from detection.darknet import DarknetConfig
 from detection.training.anchors import cluster_anchors
 from detection.training.batches import count_steps, draw_batch, stream_batches
 from detection.training.callbacks import Facts, ProgressBar, Saver, Stopwatch, TimeLimit, cut_log
 from detection.training.checkpoint import Progress, load_checkpoint
-from detection.training.dataset import join_datasets
-from detection.training.formats import read_dataset
-from detection.training.frames import LabelledFrames, load_frames
+from detection.training.frames import LabelledFrames
+from detection.training.inputs import Inputs
 from detection.training.learner import Learner
 from detection.training.pictures import draw_batch_picture, draw_validation_picture, plot_log
 from detection.training.run import Pace, Run
@@ -37,14 +34,14 @@ MEASURED = 64
 """Frames that the norms of a folded model are measured on."""
 
 
-def train(settings: TrainSettings) -> dict[str, Any]:
+def train(settings: TrainSettings, inputs: Inputs) -> dict[str, Any]:
     """Train, and write the weights (their moving average), a CSV log and pictures; returns what was done.
 
     Each epoch ends with a checkpoint beside the weights, which `resume` goes on from and a finished training
     deletes. Without a time limit a killed and resumed training ends where an uninterrupted one does, for a
     batch depends on the seed and the step alone. UserError for what cannot be trained.
     """
-    run, done = open_run(settings)
+    run, done = open_run(settings, inputs)
     if done.step == 0:
         show_batch(run)
     batches = stream_batches(run.frames_count, settings.batch, settings.seed, done.step, run.share_of_mosaics)
@@ -76,15 +73,10 @@ def train(settings: TrainSettings) -> dict[str, Any]:
     }
 
 
-def open_run(settings: TrainSettings) -> tuple[Run, Progress]:
-    """Read what a training needs, and take up an unfinished one."""
-    checkpoint = settings.beside(".checkpoint.npz")
-    if checkpoint.is_file() and not settings.resume:
-        raise UserError(f"an unfinished training lies in {checkpoint}; add --resume, or delete that file")
-    config = read_cfg(settings.cfg)
-    require_raw_heads(config)
-    frames = read_frames(settings.data, config)
-    held_out = read_held_out(settings.validation, config, frames) if settings.validation else None
+def open_run(settings: TrainSettings, inputs: Inputs) -> tuple[Run, Progress]:
+    """Make what a training needs, and take up an unfinished one."""
+    checkpoint = settings.checkpoint
+    config, frames, held_out = inputs.config, inputs.frames, inputs.held_out
     settings.out.parent.mkdir(parents=True, exist_ok=True)
     settings.beside(".names").write_text("\n".join(frames.class_names) + "\n", encoding="utf-8")
     kind = use_devices(settings.batch)
@@ -119,17 +111,6 @@ def open_run(settings: TrainSettings) -> tuple[Run, Progress]:
     return run, done
 
 
-def require_raw_heads(config: DarknetConfig) -> None:
-    """UserError for heads that the network squashes itself: the loss is of raw ones."""
-    for section in config.sections:
-        if section.type == "yolo" and section.integer("new_coords"):
-            raise section.error(
-                "expected a [yolo] without new_coords=1 to train, for the loss is of raw heads; "
-                "take it out, and set activation=linear before it",
-                "new_coords",
-            )
-
-
 def make_callbacks(run: Run, bar: ProgressBar, is_resumed: bool) -> list[Any]:
     """What happens between the steps, in an order that matters: those that log read what others add."""
     settings, stopwatch = run.settings, run.pace.stopwatch
@@ -154,32 +135,6 @@ def make_tensorboard(folder: Path) -> Any:
     except ImportError as error:
         raise missing_package("--tensorboard", error.name, "train") from error
     return keras.callbacks.TensorBoard(folder, write_graph=False)
-
-
-def read_frames(sources: Sequence[Path], config: DarknetConfig, split: str = "train") -> LabelledFrames:
-    """All frames of a split of some data sets, at the network's size; UserError if there are none."""
-    dataset = join_datasets([read_dataset(source, split=split) for source in sources])
-    classes = config.heads[0].classes
-    if len(dataset.class_names) != classes:
-        raise UserError(
-            f"expected data of {classes} classes, as the cfg says, got {len(dataset.class_names)}: "
-            f"{', '.join(dataset.class_names[:5])}"
-        )
-    frames = load_frames(dataset, (config.width_px, config.height_px), threads=os.cpu_count() or 2)
-    if not len(frames.pixels):
-        raise UserError(f"expected images to learn from in {', '.join(map(str, sources))}, found none")
-    return frames
-
-
-def read_held_out(source: Path, config: DarknetConfig, learnt: LabelledFrames) -> LabelledFrames:
-    """Frames to validate on; UserError if their classes are not those that are learnt, in the same order."""
-    frames = read_frames([source], config, "validation")
-    if frames.class_names != learnt.class_names:
-        raise UserError(
-            f"expected the classes of --data in {source}, {', '.join(learnt.class_names)}, got "
-            f"{', '.join(frames.class_names)}; relabel one"
-        )
-    return frames
 
 
 def describe_recipe(settings: TrainSettings, config: DarknetConfig, frames: LabelledFrames) -> dict[str, Any]:
