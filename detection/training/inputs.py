@@ -1,4 +1,4 @@
-"""What a training reads, looked at before Keras is imported, which takes seconds and prints lines of its own."""
+"""What a training reads, looked at before Keras is imported, which takes seconds and prints lines."""
 
 import os
 from collections.abc import Sequence
