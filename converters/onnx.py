@@ -1,5 +1,6 @@
 """Darknet or Keras weights, or a deploy ONNX of another form, to the deploy ONNX: pixels in, boxes out."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,8 +79,10 @@ def build_loaded_network(config: DarknetConfig, weights: Path | None) -> Any:
 def _load_keras(network: Any, weights: Path) -> None:
     """Fill the cfg's network with what Keras saved of it; UserError if it saved something else."""
     try:
-        network.load_weights(weights)
-    except (OSError, ValueError, KeyError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # it warns of layers that stay random
+            network.load_weights(weights)
+    except Exception as error:  # Keras's, HDF5's and zip's errors share no base
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(
             f"expected weights that Keras saved of this cfg's network in {weights}, got: {reason}"

@@ -11,10 +11,14 @@ from capture.errors import UserError
 from converters.onnx import convert_onnx, write_metadata
 from detection.backends.onnx import OnnxBackend
 from detection.backends.openvino import OpenVinoBackend
-from detection.darknet import read_cfg
+from detection.darknet import parse_cfg, read_cfg
+from detection.weights import save_weights
 
 pytest.importorskip("tensorflow")
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorflow.*")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorflow.*"),
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # Keras saving
+]
 
 
 CFG = Path(__file__).parent / "every_layer.cfg"
@@ -102,3 +106,34 @@ def test_metadata_is_replaced_key_by_key(converted: Path) -> None:
     metadata = {prop.key: prop.value for prop in model.metadata_props}
     assert metadata["precision"] == "int8"
     assert metadata["class_names"] == "imp\nzombie"
+
+
+@pytest.mark.parametrize("name", ["small.weights.h5", "small.keras"])
+def test_what_keras_saved_gives_the_same_graph_as_darknets_file(tmp_path: Path, name: str) -> None:
+    from detection.network import build_network
+
+    config = read_cfg(CFG)
+    network = build_network(config)
+    (network.save_weights if name.endswith(".h5") else network.save)(tmp_path / name)
+    save_weights(network, config, tmp_path / "small.weights")
+    made = [
+        onnx.load(convert_onnx(CFG, tmp_path / file, NAMES, tmp_path / "out.onnx"))
+        for file in (name, "small.weights")
+    ]
+    assert made[0] == made[1]
+
+
+def test_what_keras_did_not_save_of_this_network_is_refused(tmp_path: Path) -> None:
+    from detection.network import build_network
+
+    tiny = tmp_path / "tiny.weights.h5"
+    build_network(parse_cfg(TINY_CFG)).save_weights(tiny)
+    junk = [tmp_path / "junk.weights.h5", tmp_path / "junk.keras"]
+    for path in junk:
+        path.write_bytes(b"junk")
+    for path in (tiny, *junk, tmp_path / "missing.keras"):
+        with pytest.raises(
+            UserError, match="expected weights that Keras saved of this cfg's network"
+        ) as caught:
+            convert_onnx(CFG, path, NAMES, tmp_path / "out.onnx")
+        assert "\n" not in str(caught.value)
