@@ -157,16 +157,30 @@ def train(
 
 @convert_app.command("onnx")
 def convert_onnx(
-    cfg: Annotated[Path, typer.Option(metavar="FILE")],
     out: Annotated[Path, typer.Option(metavar="FILE.onnx")],
-    weights: Annotated[Optional[Path], typer.Option(metavar="FILE")] = None,  # noqa: UP045
+    cfg: Annotated[Optional[Path], typer.Option(metavar="FILE", help="A Darknet cfg.")] = None,  # noqa: UP045
+    weights: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="FILE", help="Of --cfg: Darknet's .weights, Keras's .weights.h5 or .keras."),
+    ] = None,
     names: Annotated[Optional[Path], typer.Option(metavar="FILE", help="Class names, one a line.")] = None,  # noqa: UP045
+    model: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Instead: an .onnx file of ours, FP32 or INT8, or a name under models/."),
+    ] = None,
+    pixels: Annotated[Literal["bgr", "bgra"], typer.Option(help="What the graph takes.")] = "bgr",
+    candidates: Annotated[
+        int, typer.Option(min=1, max=3840, help="The most boxes that it decodes, best first.")
+    ] = 300,
+    nms: Annotated[bool, typer.Option("--nms", help="Suppress overlapping boxes inside the graph.")] = False,
+    iou: Annotated[float, typer.Option(min=0.01, max=1.0, help="Of --nms: the most overlap.")] = 0.55,
     as_json: Json = False,
 ) -> None:
-    """Darknet to an ONNX that takes captured pixels."""
-    from aimbot.commands.models import convert_to_onnx
+    """To an ONNX that takes captured pixels and gives boxes."""
+    from aimbot.commands.models import choose_form, convert_to_onnx
 
-    print_result(convert_to_onnx(cfg, weights, names, out), as_json)
+    form = choose_form(pixels, candidates, iou if nms else None)
+    print_result(convert_to_onnx(cfg, weights, names, model, out, form), as_json)
 
 
 @convert_app.command("darknet")
@@ -196,6 +210,39 @@ def convert_int8(
     from aimbot.commands.models import convert_to_int8
 
     print_result(convert_to_int8(model, calibration, validation, method, max_drop, force, out), as_json)
+
+
+@convert_app.command("parity")
+def convert_parity(
+    first: Annotated[str, typer.Argument(metavar="A", help="A name under models/, or a file.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Another, with the same classes.")],
+    source: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="SOURCE", help="A recording, images; default: the shipped recording."),
+    ] = None,
+    backend: Backend = None,
+    sets: Sets = None,
+    min_matched: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(min=0.0, max=1.0, help="Exit code 1 if a smaller share of the boxes is matched."),
+    ] = None,
+    min_iou: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(min=0.0, max=1.0, help="Exit code 1 if matched boxes overlap less, on average."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Do two models see the same boxes in the same frames?"""
+    from aimbot.commands.common import gather_settings
+    from aimbot.commands.parity import compare_models, explain_shortfall, print_shortfall
+
+    settings = gather_settings("default", _model_sets(sets, None, backend))
+    result = compare_models(first, second, source, settings.detector)
+    print_result(result, as_json)
+    shortfall = explain_shortfall(result, min_matched, min_iou)
+    if shortfall:
+        print_shortfall(shortfall)
+        raise typer.Exit(1)
 
 
 @labels_app.command("check")

@@ -27,7 +27,7 @@ def collect_ranges(
 ) -> dict[Method, dict[str, Range]]:
     """Lowest and highest value worth representing of each tensor, by each method, in two passes.
 
-    images: uint8 (1, H, W, 3) each, as the network takes them. `levels`: of the quantized activations.
+    images: uint8 (1, H, W, 3 or 4) each, as the network takes them. `levels`: of the quantized activations.
     """
     session = _open_with_outputs(model, tensors)
     lows, highs = np.full(len(tensors), np.inf), np.full(len(tensors), -np.inf)

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.errors import UserError
-from converters.onnx import read_onnx
-from detection.darknet import DarknetConfig, parse_cfg
+from converters.onnx import read_deploy_onnx
+from detection.darknet import DarknetConfig
 from detection.layers import BN_EPSILON
 from detection.weights import Convolution, write_weights
 
@@ -23,13 +23,8 @@ def convert_darknet(model: Path, out: Path) -> dict[str, Any]:
     """
     if out.suffix != ".weights":
         raise UserError(f"expected --out FILE.weights, got {out}")
-    loaded = read_onnx(model)
+    loaded, config = read_deploy_onnx(model)
     metadata = {prop.key: prop.value for prop in loaded.metadata_props}
-    if not {"darknet_cfg", "class_names"} <= metadata.keys():
-        raise UserError(
-            f"expected a model made by `run_aimbot.py convert onnx`, got {model} without its cfg and names"
-        )
-    config = parse_cfg(metadata["darknet_cfg"], f"the cfg in {model.name}")
     write_weights(out, list(extract_convolutions(loaded.graph, config)))  # all of them, or no file
     cfg, names = out.with_suffix(".cfg"), out.with_suffix(".names")
     cfg.write_text(config.text, encoding="utf-8")
@@ -48,6 +43,8 @@ def extract_convolutions(graph: Any, config: DarknetConfig) -> Iterator[Convolut
     for index, shape in config.kernels.items():
         node = nodes.get(f"conv_{index}")
         kernel = _read_kernel(node.input[1], producers, arrays) if node else None
+        if index == first and kernel is not None:
+            kernel = kernel[:, :3]  # of BGRA the alpha has weights of zero
         if node is None or kernel is None or kernel.shape != shape:
             found = "none" if kernel is None else f"{kernel.shape}"
             raise UserError(

@@ -1,4 +1,4 @@
-"""A Darknet cfg and its convolutions as the deploy ONNX graph: captured pixels in, raw heads out.
+"""A Darknet cfg and its convolutions as an ONNX graph: captured pixels in, raw heads out.
 
 Written node by node, for a layer is one to three of them. tf2onnx took 16 GB and two minutes for yolov4, and
 its graph had to be mended in five places.
@@ -42,6 +42,15 @@ class GraphWriter:
         self.nodes.append(onnx.helper.make_node(kind, inputs, [name], name=name, **attributes))
         return name
 
+    def add_pair(
+        self, kind: str, inputs: Sequence[str], name: str, other: str, **attributes: Any
+    ) -> tuple[str, str]:
+        """Append a node called `name` of two outputs, `name` and `other`."""
+        import onnx
+
+        self.nodes.append(onnx.helper.make_node(kind, inputs, [name, other], name=name, **attributes))
+        return name, other
+
     def hold(self, values: NDArray[Any], name: str) -> str:
         """Append an initializer."""
         import onnx
@@ -51,7 +60,7 @@ class GraphWriter:
 
 
 def export_graph(config: DarknetConfig, convolutions: Mapping[int, Convolution]) -> Any:
-    """The deploy graph, without metadata.
+    """The graph up to its heads, without metadata; converters/deploy.py goes on from there.
 
     Input `images`, uint8 (1, H, W, 3) BGR; outputs `head_0`, …, float32 (1, h, w, A·(5+C)) in the cfg's
     order. Batch norms are folded into the kernels, and the colour order and the division by 255 into the

@@ -121,9 +121,10 @@ def load_fp32(path: Path) -> Any:
 
 
 def prepare_images(model: Any, frames: Iterable[Frame]) -> list[NDArray[np.uint8]]:
-    """Frames as the network takes them, uint8 (1, H, W, 3); UserError if there are too few."""
-    _, height, width, _ = (dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim)
-    canvas = Canvas((width, height))
+    """Frames as the network takes them, uint8 (1, H, W, 3 or 4); UserError if there are too few."""
+    sizes = [dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim]
+    _, height, width, channels = sizes
+    canvas = Canvas((width, height), channels=channels)
     images = [canvas.place(frame).copy() for frame in frames]
     if len(images) < FEWEST_FRAMES:
         raise UserError(f"expected at least {FEWEST_FRAMES} frames to calibrate on, got {len(images)}")

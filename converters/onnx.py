@@ -1,5 +1,6 @@
-"""Darknet cfg and weights to the deploy ONNX: captured pixels in, raw heads out."""
+"""Darknet or Keras weights, or a deploy ONNX of another form, to the deploy ONNX: pixels in, boxes out."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,20 +8,25 @@ from typing import Any
 import numpy as np
 
 from capture.errors import UserError, missing_package
+from converters.deploy import DeployForm, apply_form
 from converters.export import export_graph
-from detection.darknet import DarknetConfig, read_cfg
+from detection.darknet import DarknetConfig, parse_cfg, read_cfg
 from detection.weights import fill_network, read_convolutions, read_weights
 
 TOLERANCE = 1e-3
+DEFAULT_FORM = DeployForm()
+KERAS_SUFFIXES = (".h5", ".keras")
 
 
-def convert_onnx(cfg: Path, weights: Path | None, class_names: Sequence[str], out: Path) -> Path:
-    """Write the deploy ONNX of a Darknet model and return its path; random weights if `weights` is None.
+def convert_onnx(
+    cfg: Path, weights: Path | None, class_names: Sequence[str], out: Path, form: DeployForm = DEFAULT_FORM
+) -> Path:
+    """Write the deploy ONNX of a cfg and return its path; random weights if `weights` is None.
 
-    The graph takes `images`, uint8 (1, H, W, 3) BGR, and gives `head_0`, ..., float32 (1, h, w,
-    A * (5 + C)) in the cfg's order; cfg and class names travel in its metadata. UserError for a missing
-    package, a malformed cfg, weights of another cfg, names that do not fit the classes, and a graph that
-    does not agree with Keras.
+    weights: Darknet's, or what Keras saved of the cfg's network (.weights.h5, .keras). The graph takes
+    `images`, uint8 (1, H, W, 3) BGR, and gives `detections`, float32 (1, K, 6), unless `form` says
+    otherwise; cfg and class names travel in its metadata. UserError for a missing package, a malformed cfg,
+    weights of another cfg, names that do not fit the classes, and a graph whose heads are not Keras's.
     """
     config = read_cfg(cfg)
     if len(class_names) != config.heads[0].classes:
@@ -42,13 +48,20 @@ def convert_onnx(cfg: Path, weights: Path | None, class_names: Sequence[str], ou
             f"expected ONNX and Keras to agree within {TOLERANCE} of the largest value of each head, "
             f"they differ by {difference:.2g}"
         )
-    return save_model(model, out)
+    return save_model(apply_form(model, config, form), out)
+
+
+def reform_onnx(model: Path, out: Path, form: DeployForm) -> Path:
+    """Write a deploy ONNX, FP32 or INT8, in another form; UserError for a model that is not one of ours."""
+    loaded, config = read_deploy_onnx(model)
+    return save_model(apply_form(loaded, config, form), out)
 
 
 def build_loaded_network(config: DarknetConfig, weights: Path | None) -> Any:
     """The cfg's Keras model with its weights; UserError if a package that converting needs is missing."""
     # Keras takes seconds to import, and TensorFlow speaks meanwhile: a wrong file is worth one line before.
-    convolutions = read_weights(config, weights) if weights else {}
+    is_keras = weights is not None and weights.suffix in KERAS_SUFFIXES
+    convolutions = read_weights(config, weights) if weights and not is_keras else {}
     try:
         import onnx  # noqa: F401  # said before any work is done
         import onnxruntime  # noqa: F401
@@ -57,8 +70,23 @@ def build_loaded_network(config: DarknetConfig, weights: Path | None) -> Any:
     except ImportError as error:
         raise missing_package("converting", error.name, "convert") from error
     network = build_network(config)
+    if weights and is_keras:
+        _load_keras(network, weights)
     fill_network(network, convolutions)
     return network
+
+
+def _load_keras(network: Any, weights: Path) -> None:
+    """Fill the cfg's network with what Keras saved of it; UserError if it saved something else."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # it warns of layers that stay random
+            network.load_weights(weights)
+    except Exception as error:  # Keras's, HDF5's and zip's errors share no base
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(
+            f"expected weights that Keras saved of this cfg's network in {weights}, got: {reason}"
+        ) from error
 
 
 def write_metadata(model: Any, values: Mapping[str, str]) -> None:
@@ -79,6 +107,17 @@ def read_onnx(path: Path) -> Any:
         return onnx.load(path)
     except Exception as error:  # protobuf's errors share no public base
         raise UserError(f"expected an ONNX model in {path}, got another kind of file") from error
+
+
+def read_deploy_onnx(path: Path) -> tuple[Any, DarknetConfig]:
+    """A deploy ONNX and its cfg; UserError for another kind of file."""
+    model = read_onnx(path)
+    metadata = {prop.key: prop.value for prop in model.metadata_props}
+    if not {"darknet_cfg", "class_names"} <= metadata.keys():
+        raise UserError(
+            f"expected a model made by `run_aimbot.py convert onnx`, got {path} without its cfg and names"
+        )
+    return model, parse_cfg(metadata["darknet_cfg"], f"the cfg in {path.name}")
 
 
 def save_model(model: Any, out: Path) -> Path:

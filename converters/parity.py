@@ -1,6 +1,6 @@
 """Two detectors on the same frames: do they see the same boxes?"""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,6 @@ from capture.frame import Frame
 from detection.boxes import compute_iou, match_boxes
 from detection.detections import Detections
 from detection.detector import Detector
-from detection.training.evaluate import Track
 
 MATCH_IOU = 0.5
 
@@ -18,8 +17,7 @@ MATCH_IOU = 0.5
 def compare_detectors(
     first: Detector,
     second: Detector,
-    frames: Sequence[Frame],
-    track: Track = iter,
+    frames: Iterable[Frame],
 ) -> dict[str, Any]:
     """How far two detectors agree on frames.
 
@@ -27,10 +25,11 @@ def compare_detectors(
     boxes of both, 1 where neither found any), iou {mean, min} and score_difference {mean, max} of the
     matched pairs; None where there are none.
     """
-    boxes_a = boxes_b = 0
+    count = boxes_a = boxes_b = 0
     ious: list[NDArray[np.float32]] = []
     differences: list[NDArray[np.float32]] = []
-    for frame in track(frames):
+    for frame in frames:
+        count += 1
         seen_a, seen_b = first.detect(frame), second.detect(frame)
         boxes_a, boxes_b = boxes_a + len(seen_a), boxes_b + len(seen_b)
         iou, difference = match_detections(seen_a, seen_b)
@@ -40,7 +39,7 @@ def compare_detectors(
     difference = np.concatenate(differences) if differences else np.zeros(0, np.float32)
     total = boxes_a + boxes_b
     return {
-        "frames": len(frames),
+        "frames": count,
         "boxes_a": boxes_a,
         "boxes_b": boxes_b,
         "matched": len(iou),

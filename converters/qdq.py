@@ -31,15 +31,17 @@ class QdqScheme:
 
 
 def head_convolutions(graph: Any) -> tuple[str, ...]:
-    """Names of the convolutions whose output leaves the graph, directly or through a Transpose."""
+    """Names of the convolutions whose output no other convolution reads, directly or through others."""
     producers = {name: node for node in graph.node for name in node.output}
-    heads = []
-    for output in graph.output:
-        node = producers[output.name]
-        while node.op_type != "Conv":
-            node = producers[node.input[0]]
-        heads.append(node.name)
-    return tuple(heads)
+    convolutions = [node for node in graph.node if node.op_type == "Conv"]
+    read: set[str] = set()
+    pending = [node.input[0] for node in convolutions]
+    while pending:
+        tensor = pending.pop()
+        if tensor not in read:
+            read.add(tensor)
+            pending += producers[tensor].input if tensor in producers else ()
+    return tuple(node.name for node in convolutions if node.output[0] not in read)
 
 
 def first_convolution(graph: Any) -> str:

@@ -1,4 +1,7 @@
-"""Raw YOLO heads to candidate boxes: only cells whose objectness passes are touched."""
+"""The outputs of our own graphs to boxes: rows that the graph decoded, or raw YOLO heads.
+
+Of raw heads only cells whose objectness passes are touched.
+"""
 
 from collections.abc import Sequence
 
@@ -57,6 +60,18 @@ def decode_head(head: Head, layout: YoloHead, confidence: float) -> Detections:
     growth = (2 * picked[:, 2:4]) ** 2 if layout.new_coords else np.exp(picked[:, 2:4])
     half = np.asarray(layout.anchors_wh_px, np.float32)[anchor] * growth / 2
     return Detections(np.concatenate((centre - half, centre + half), axis=1), score, class_id)
+
+
+def decode_rows(outputs: Sequence[Head], confidence: float) -> Detections:
+    """Boxes of a graph that decodes them itself; best first.
+
+    outputs: one, float32 (1, N, 6); a row is left, top, right, bottom, score and class. Rows of score 0
+    fill it up. The graph may have suppressed overlaps, or be of a kind that needs no suppression.
+    """
+    rows = outputs[0][0]
+    picked = rows[(rows[:, 4] >= confidence) & (rows[:, 4] > 0)]
+    picked = picked[np.argsort(-picked[:, 4], kind="stable")]
+    return Detections(picked[:, :4], picked[:, 4], picked[:, 5].astype(np.int32))
 
 
 def _sigmoid_except_size(rows: Head) -> Head:

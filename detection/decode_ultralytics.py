@@ -43,18 +43,6 @@ def decode_anchor_free(outputs: Sequence[Output], confidence: float) -> Detectio
     )
 
 
-def decode_suppressed(outputs: Sequence[Output], confidence: float) -> Detections:
-    """Boxes of a graph that suppresses overlaps itself, or needs no suppression; best first.
-
-    outputs: one, float32 (1, N, 6); a row is left, top, right, bottom, score and class. Rows of score 0
-    fill it up.
-    """
-    rows = outputs[0][0]
-    picked = rows[(rows[:, 4] >= confidence) & (rows[:, 4] > 0)]
-    picked = picked[np.argsort(-picked[:, 4], kind="stable")]
-    return Detections(picked[:, :4], picked[:, 4], picked[:, 5].astype(np.int32))
-
-
 def centre_to_corners(cxcywh: Output) -> Output:
     """Centre, width and height as left, top, right, bottom; (N, 4) both."""
     half = cxcywh[:, 2:] / 2

@@ -16,7 +16,7 @@ from detection import boxes
 from detection.detections import Detections, no_detections
 from detection.layouts import Layout, recognise
 from detection.preprocess import Canvas
-from detection.signature import Signature
+from detection.signature import Signature, count_channels
 
 BackendName = Literal["auto", "openvino", "onnx"]
 PACKAGES = {"openvino": ("openvino", "openvino"), "onnx": ("onnxruntime", "local-aim-assistant[onnx]")}
@@ -59,7 +59,8 @@ class Detector(Protocol):
 class Backend(Protocol):
     """Runs one model. `infer` takes uint8 (1, H, W, 3) BGR and returns the model's outputs as float32.
 
-    It makes of the pixels what the model takes. What it returns may be overwritten by the next call.
+    It makes of the pixels what the model takes; only a model of BGRA is given (1, H, W, 4). What it returns
+    may be overwritten by the next call.
     """
 
     name: str
@@ -84,7 +85,7 @@ class YoloDetector:
         self.backend = backend
         self.settings = settings
         self._layout = layout
-        self._canvas = Canvas(backend.input_size_wh, layout.padding)
+        self._canvas = Canvas(backend.input_size_wh, layout.padding, count_channels(backend.signature))
 
     @property
     def precision(self) -> str:
@@ -96,7 +97,7 @@ class YoloDetector:
         return self.postprocess(self.infer(self.preprocess(frame)), frame.size_wh)
 
     def preprocess(self, frame: Frame) -> NDArray[np.uint8]:
-        """The frame on the network's canvas, uint8 (1, H, W, 3) BGR; valid until the next call."""
+        """The frame on the network's canvas, as `Backend.infer` takes it; valid until the next call."""
         return self._canvas.place(frame)
 
     def infer(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from capture.errors import UserError
 from detection.darknet import parse_cfg
-from detection.decode import decode_heads
-from detection.decode_ultralytics import decode_anchor_free, decode_objectness, decode_suppressed
+from detection.decode import decode_heads, decode_rows
+from detection.decode_ultralytics import decode_anchor_free, decode_objectness
 from detection.detections import Detections
 from detection.preprocess import DARKNET_GREY, ULTRALYTICS_GREY
 from detection.signature import Signature, read_literal
@@ -49,11 +49,15 @@ def _read_darknet(signature: Signature, source: str) -> Layout:
     names = tuple(signature.metadata["class_names"].splitlines())
     if len(names) != heads[0].classes:
         raise UserError(f"expected {heads[0].classes} `class_names` in {source}, got {len(names)}")
+    if [output.shape[2:] for output in signature.outputs] == [(6,)]:
+        return Layout(decode_rows, names, "nms" in signature.metadata, DARKNET_GREY)
     wanted = [len(head.anchors_wh_px) * (5 + head.classes) for head in heads]
     found = [output.shape[3] if len(output.shape) == 4 else None for output in signature.outputs]
     if found != wanted:
         shapes = " and ".join(f"(1, h, w, {channels})" for channels in wanted)
-        raise UserError(f"expected outputs {shapes}, as the cfg in {source} says, got {signature}")
+        raise UserError(
+            f"expected an output (1, K, 6), or {shapes}, as the cfg in {source} says, got {signature}"
+        )
 
     def decode(outputs: Sequence[NDArray[np.float32]], confidence: float) -> Detections:
         return decode_heads(outputs, heads, confidence)
@@ -71,7 +75,7 @@ def _recognise_ultralytics(signature: Signature, source: str) -> Layout:
     if names is None or found is None:
         seen = f"{signature}, {len(names)} `names`" if names else f"{signature}, no `names`"
         raise UserError(f"expected outputs that a decoder knows, got {source}: {seen}; {KNOWN}")
-    return Layout(found, names, found is decode_suppressed, ULTRALYTICS_GREY)
+    return Layout(found, names, found is decode_rows, ULTRALYTICS_GREY)
 
 
 def _find_decoder(signature: Signature, classes: int) -> Decode | None:
@@ -82,7 +86,7 @@ def _find_decoder(signature: Signature, classes: int) -> Decode | None:
     match signature.outputs[0].shape:
         # With one class YOLOv5's rows have 6 numbers too; the package exports no objectness.
         case (1 | None, _, 6) if is_package or classes != 1:
-            return decode_suppressed
+            return decode_rows
         case (1 | None, channels, _) if channels == 4 + classes:
             return decode_anchor_free
         case (1 | None, _, columns) if columns == 5 + classes:

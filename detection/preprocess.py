@@ -14,11 +14,13 @@ ULTRALYTICS_GREY = 114  # what its models are trained with
 class Canvas:
     """Scales frames to the network's input size; one buffer, used again for every frame."""
 
-    def __init__(self, size_wh: SizeWH, padding: int = DARKNET_GREY) -> None:
+    def __init__(self, size_wh: SizeWH, padding: int = DARKNET_GREY, channels: int = 3) -> None:
+        """`channels`: 3 for a network that takes BGR, 4 for BGRA."""
         self.size_wh = size_wh
         self._padding = padding
         self._letterbox = fit_letterbox(size_wh, size_wh)
-        self._pixels = np.full((1, size_wh[1], size_wh[0], 3), padding, np.uint8)
+        self._channels = channels
+        self._pixels = np.full((1, size_wh[1], size_wh[0], channels), padding, np.uint8)
 
     def fit(self, size_wh: SizeWH) -> Letterbox:
         """Where a frame of that size lies on the canvas."""
@@ -27,9 +29,9 @@ class Canvas:
         return fit_letterbox(size_wh, self.size_wh)
 
     def place(self, frame: Frame) -> NDArray[np.uint8]:
-        """The frame as uint8 (1, H, W, 3) BGR, valid until the next call; itself if it fits as it is."""
+        """The frame as uint8 (1, H, W, channels), valid until the next call; itself if it fits as it is."""
         pixels = frame.pixels
-        if frame.size_wh == self.size_wh and pixels.shape[2] == 3 and pixels.flags.c_contiguous:
+        if frame.size_wh == self.size_wh and pixels.shape[2] == self._channels and pixels.flags.c_contiguous:
             return pixels[None]
         if frame.size_wh != self._letterbox.size_wh:
             self._letterbox = self.fit(frame.size_wh)
@@ -37,7 +39,9 @@ class Canvas:
         (left, top), (width, height) = self._letterbox.offset_xy, self._letterbox.inner_wh
         if frame.size_wh != (width, height):
             pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
-        # The colours are converted last, on the small image.
         inner = self._pixels[0, top : top + height, left : left + width]
-        inner[:] = cv2.cvtColor(pixels, cv2.COLOR_BGRA2BGR) if pixels.shape[2] == 4 else pixels
+        if pixels.shape[2] == self._channels:
+            inner[:] = pixels
+        else:  # the colours are converted last, on the small image
+            cv2.cvtColor(pixels, cv2.COLOR_BGRA2BGR if self._channels == 3 else cv2.COLOR_BGR2BGRA, dst=inner)
         return self._pixels

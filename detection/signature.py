@@ -41,12 +41,13 @@ class Signature:
 class ImageInput:
     """How a model takes its one image.
 
-    Captured pixels are uint8 (1, H, W, 3) BGR; otherwise it takes planes of `type`, (1, 3, H, W) RGB from
-    0 to 1.
+    Captured pixels are uint8 (1, H, W, channels), BGR or BGRA; otherwise it takes planes of `type`,
+    (1, 3, H, W) RGB from 0 to 1.
     """
 
     type: str
     size_wh: SizeWH
+    channels: int = 3
 
     @property
     def is_planar(self) -> bool:
@@ -57,7 +58,7 @@ class ImageInput:
     def shape(self) -> tuple[int, int, int, int]:
         """Of the tensor, for one image."""
         width, height = self.size_wh
-        return (1, 3, height, width) if self.is_planar else (1, height, width, 3)
+        return (1, 3, height, width) if self.is_planar else (1, height, width, self.channels)
 
 
 def read_image_input(signature: Signature, size_wh: SizeWH | None = None) -> ImageInput:
@@ -67,14 +68,22 @@ def read_image_input(signature: Signature, size_wh: SizeWH | None = None) -> Ima
     `imgsz` says that it was exported at.
     """
     match signature.inputs:
-        case (Tensor("uint8", (1 | None, height, width, 3)),):
-            return ImageInput("uint8", _settle_size(signature, (width, height), size_wh))
+        case (Tensor("uint8", (1 | None, height, width, 3 | 4 as channels)),):
+            return ImageInput("uint8", _settle_size(signature, (width, height), size_wh), channels)
         case (Tensor("float32" | "float16" as kind, (1 | None, 3, height, width)),):
             return ImageInput(kind, _settle_size(signature, (width, height), size_wh))
     raise UserError(
-        f"expected a model of one image, uint8 (1, H, W, 3) or float (1, 3, H, W), got {signature}; "
+        f"expected a model of one image, uint8 (1, H, W, 3 or 4) or float (1, 3, H, W), got {signature}; "
         "`run_aimbot.py convert onnx` and Ultralytics' export with batch=1 make such"
     )
+
+
+def count_channels(signature: Signature) -> int:
+    """Of the pixels that the model's back end takes: 4 for BGRA, 3 for BGR, from which it makes planes."""
+    match signature.inputs:
+        case (Tensor("uint8", (*_, 4)),):
+            return 4
+    return 3
 
 
 def read_literal(metadata: Mapping[str, str], key: str) -> Any:

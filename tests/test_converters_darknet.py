@@ -7,7 +7,7 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import numpy_helper
-from tiny_detector import TINY_CFG, TINY_NAMES, make_tiny_onnx
+from tiny_detector import TINY_CFG, TINY_NAMES, expose_heads, make_tiny_onnx
 
 from capture.errors import UserError
 from converters import int8
@@ -23,7 +23,8 @@ NAMES = ["imp", "zombie"]
 
 
 def run_heads(path: Path, images: np.ndarray) -> list[np.ndarray]:
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    heads = expose_heads(path, path.with_suffix(".heads.onnx"))
+    session = onnxruntime.InferenceSession(str(heads), providers=["CPUExecutionProvider"])
     return session.run(None, {"images": images})
 
 

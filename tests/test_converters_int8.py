@@ -13,6 +13,8 @@ from capture.errors import UserError
 from capture.frame import Frame, Region
 from converters import int8
 from converters.calibrate import collect_ranges, entropy_range, percentile_range
+from converters.deploy import DeployForm
+from converters.onnx import reform_onnx
 from converters.parity import compare_detectors
 from converters.qdq import QdqScheme, activation_scale, head_convolutions, insert_qdq, quantize_weights
 from detection.detector import DetectorSettings, open_detector
@@ -102,8 +104,12 @@ def test_the_heads_stay_in_float_unless_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("symmetric", [False, True])
-def test_an_int8_model_sees_what_its_fp32_model_sees(tmp_path: Path, symmetric: bool) -> None:
+@pytest.mark.parametrize("form", [None, DeployForm(), DeployForm("bgra")])
+def test_an_int8_model_sees_what_its_fp32_model_sees(
+    tmp_path: Path, symmetric: bool, form: DeployForm | None
+) -> None:
     source = make_tiny_onnx(tmp_path / "tiny.onnx")
+    source = reform_onnx(source, source, form) if form else source
     out = tmp_path / "made" / "int8.onnx"
     scheme = QdqScheme(symmetric=symmetric, weights="full" if symmetric else "paired")
     result = int8.convert_int8(source, make_frames(32), out, method="minmax", scheme=scheme)

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capture.frame import Frame, Region
-from detection.decode_ultralytics import decode_anchor_free, decode_objectness, decode_suppressed
+from detection.decode import decode_rows
+from detection.decode_ultralytics import decode_anchor_free, decode_objectness
 from detection.detector import DetectorSettings, YoloDetector
 from detection.layouts import recognise
 from detection.signature import Signature, Tensor
@@ -88,15 +89,15 @@ def test_decoding_agrees_with_a_loop(seed: int, classes: int, has_objectness: bo
 
 def test_boxes_of_a_suppressing_graph_come_best_first_and_without_its_filling() -> None:
     rows = np.array([[0, 0, 8, 8, 0.4, 1], [4, 4, 9, 9, 0.9, 2], [1, 1, 2, 2, 0.1, 0], [0] * 6], np.float32)
-    found = decode_suppressed([rows[None]], 0.0)
+    found = decode_rows([rows[None]], 0.0)
     assert found.class_id.tolist() == [2, 1, 0]
     np.testing.assert_array_equal(found.xyxy_px[0], [4, 4, 9, 9])
-    assert decode_suppressed([rows[None]], 0.3).class_id.tolist() == [2, 1]
+    assert decode_rows([rows[None]], 0.3).class_id.tolist() == [2, 1]
 
 
 @pytest.mark.parametrize(
     ("decode", "shape"),
-    [(decode_objectness, (1, 9, 8)), (decode_anchor_free, (1, 7, 9)), (decode_suppressed, (1, 0, 6))],
+    [(decode_objectness, (1, 9, 8)), (decode_anchor_free, (1, 7, 9)), (decode_rows, (1, 0, 6))],
 )
 def test_an_empty_scene_gives_empty_arrays_of_the_right_kinds(decode, shape: tuple[int, ...]) -> None:  # type: ignore[no-untyped-def]
     found = decode([np.zeros(shape, np.float32)], 0.2)

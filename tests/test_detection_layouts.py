@@ -4,7 +4,8 @@ import pytest
 from tiny_detector import TINY_CFG
 
 from capture.errors import UserError
-from detection.decode_ultralytics import decode_anchor_free, decode_objectness, decode_suppressed
+from detection.decode import decode_rows
+from detection.decode_ultralytics import decode_anchor_free, decode_objectness
 from detection.layouts import recognise
 from detection.signature import Shape, Signature, Tensor
 
@@ -30,10 +31,10 @@ def make_signature(*shapes: Shape, classes: int = 80, **metadata: str) -> Signat
         ((1, 83, 84), 79, "detect", decode_anchor_free),
         ((1, 5, 8400), 1, "detect", decode_anchor_free),
         ((1, 6, 8400), 2, "detect", decode_anchor_free),
-        ((1, 300, 6), 80, "detect", decode_suppressed),
-        ((1, 300, 6), 1, "detect", decode_suppressed),
-        ((1, 84, 6), 80, "detect", decode_suppressed),  # exported with max_det=84
-        ((None, None, 6), 2, "detect", decode_suppressed),
+        ((1, 300, 6), 80, "detect", decode_rows),
+        ((1, 300, 6), 1, "detect", decode_rows),
+        ((1, 84, 6), 80, "detect", decode_rows),  # exported with max_det=84
+        ((None, None, 6), 2, "detect", decode_rows),
     ],
 )
 def test_shapes_and_class_names_tell_the_layouts_apart(
@@ -42,7 +43,7 @@ def test_shapes_and_class_names_tell_the_layouts_apart(
     metadata = {"task": task} if task else {}
     layout = recognise(make_signature(shape, classes=classes, **metadata), "a.onnx")
     assert layout.decode is expected
-    assert layout.is_suppressed == (expected is decode_suppressed)
+    assert layout.is_suppressed == (expected is decode_rows)
     assert len(layout.class_names) == classes
 
 

@@ -47,3 +47,14 @@ def make_tiny_onnx(path: Path, metadata: dict[str, str] | None = None, seed: int
     helper.set_model_props(model, metadata)
     onnx.save(model, path)
     return path
+
+
+def expose_heads(path: Path, out: Path) -> Path:
+    """A copy of a deploy ONNX, of whatever form, that gives its raw heads alone: head_0, …, in any shape."""
+    model = onnx.load(path)
+    heads = sorted(node.output[0] for node in model.graph.node if node.output[0].startswith("head_"))
+    del model.graph.output[:]
+    for name in heads:
+        model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
+    onnx.save(model, out)
+    return out

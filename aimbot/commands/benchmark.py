@@ -2,11 +2,10 @@
 
 import importlib.util
 import os
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from aimbot.commands.common import gather_settings, print_json
+from aimbot.commands.common import gather_settings, print_json, shipped_recording
 from aimbot.pointer import Pointer, open_pointer
 from capture.clock import monotonic_ns
 from capture.frame import Frame
@@ -38,8 +37,7 @@ def measure_detector(models: list[str], source: Path | None, rounds: int, as_jso
 
 def read_frames(source: Path | None) -> list[Frame]:
     """Up to FRAMES frames of a recording; by default the shipped one."""
-    path = source or Path(str(resources.files("arena").joinpath("recording")))
-    recording = open_replay(path, paced=False, clock=monotonic_ns)
+    recording = open_replay(source or shipped_recording(), paced=False, clock=monotonic_ns)
     frames: list[Frame] = []
     while len(frames) < FRAMES and (frame := recording.grab()) is not None:
         frames.append(frame)

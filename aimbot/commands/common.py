@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,6 +40,11 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"expected --out to be a folder to write to, got {path}: {error.strerror}") from error
+
+
+def shipped_recording() -> Path:
+    """The session that comes with the package."""
+    return Path(str(resources.files("arena").joinpath("recording")))
 
 
 class CountedFrames:

@@ -3,7 +3,6 @@
 import importlib.util
 import shutil
 from contextlib import ExitStack
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aimbot.assistant import RunPlan, run_assistant
-from aimbot.commands.common import gather_settings, open_live, stderr, write_json
+from aimbot.commands.common import gather_settings, open_live, shipped_recording, stderr, write_json
 from aimbot.commands.replay import replay
 from aimbot.config import Settings
 from aimbot.hotkeys import Person
@@ -129,7 +128,7 @@ def write_report(out: Path, settings: Settings, summary: dict[str, Any]) -> None
 
 def show_recording(out: Path) -> dict[str, Any]:
     """The same report on the recording that is shipped: what was decided then is decided again."""
-    recording = Path(str(resources.files("arena").joinpath("recording")))
+    recording = shipped_recording()
     out.mkdir(parents=True, exist_ok=True)
     shutil.copytree(recording, out / "session", dirs_exist_ok=True)
     session = read_session(recording)

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from capture.errors import UserError
+from converters.decoding import Suppression
+from converters.deploy import DeployForm, Pixels
 from detection.training.settings import TrainSettings
 
 
@@ -78,11 +80,33 @@ def train(settings: TrainSettings) -> dict[str, Any]:
     }
 
 
-def convert_to_onnx(cfg: Path, weights: Path | None, names: Path | None, out: Path) -> dict[str, Any]:
-    """Darknet to the deploy ONNX."""
-    from converters.onnx import convert_onnx
-    from detection.darknet import read_cfg
+def choose_form(pixels: Pixels, candidates: int, iou: float | None) -> DeployForm:
+    """The form of a deploy graph; `iou` is that of the suppression inside it, None for none.
 
+    Like evaluations, the suppression sees nearly all boxes: what a detector leaves out later is then the
+    same as if it had left it out before.
+    """
+    from detection.detector import DetectorSettings
+    from detection.training.evaluate import LOW_CONFIDENCE
+
+    if iou is None:
+        return DeployForm(pixels, candidates)
+    limit = DetectorSettings().max_detections
+    return DeployForm(pixels, candidates, Suppression(iou, LOW_CONFIDENCE, limit))
+
+
+def convert_to_onnx(
+    cfg: Path | None, weights: Path | None, names: Path | None, model: str | None, out: Path, form: DeployForm
+) -> dict[str, Any]:
+    """A cfg with its weights, or a deploy ONNX of another form, to the deploy ONNX."""
+    from converters.onnx import convert_onnx, reform_onnx
+    from detection.darknet import read_cfg
+    from detection.detector import find_model
+
+    if model is not None and not (cfg or weights or names):
+        return {"out": str(reform_onnx(find_model(model), out, form))}
+    if cfg is None or model is not None:
+        raise UserError("expected either --cfg, with --weights and --names, or --model, got both or neither")
     classes = read_cfg(cfg).heads[0].classes
     if names is not None:
         class_names = names.read_text(encoding="utf-8").split("\n") if names.is_file() else []
@@ -91,7 +115,7 @@ def convert_to_onnx(cfg: Path, weights: Path | None, names: Path | None, out: Pa
             raise UserError(f"expected {classes} class names in {names}, got {len(class_names)}")
     else:
         class_names = [f"class_{index}" for index in range(classes)]
-    return {"out": str(convert_onnx(cfg, weights, class_names, out))}
+    return {"out": str(convert_onnx(cfg, weights, class_names, out, form))}
 
 
 def convert_to_darknet(model: str, out: Path) -> dict[str, Any]:

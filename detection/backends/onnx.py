@@ -46,7 +46,7 @@ class OnnxBackend:
         self.threads = threads
 
     def infer(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        """Outputs for one image, (1, H, W, 3) BGR."""
+        """Outputs for one image, (1, H, W, 3) BGR, or BGRA if the model takes that."""
         taken: NDArray[Any] = images
         if self._image.is_planar:
             planes = cv2.dnn.blobFromImage(images[0], 1 / 255, swapRB=True)

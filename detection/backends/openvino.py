@@ -52,7 +52,7 @@ class OpenVinoBackend:
         self._output_count = len(compiled.outputs)
 
     def infer(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        """Outputs for one image, (1, H, W, 3) BGR; the arrays are overwritten by the next call."""
+        """Outputs for one image, BGR, or BGRA if the model takes that; the next call overwrites them."""
         np.copyto(self._input, images)  # 0.03 ms; sharing memory would refuse read-only frames
         self._request.infer()
         # Asked for anew: an output whose size depends on the image has other memory each time.
