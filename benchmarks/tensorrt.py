@@ -172,7 +172,7 @@ def count_work(order: Order) -> tuple[int, int]:
     """Multiply-adds of the convolutions, and the numbers in their weights, inputs and outputs."""
     import onnx
 
-    model = onnx.shape_inference.infer_shapes(order.model)
+    model = onnx.shape_inference.infer_shapes(onnx.load_from_string(order.onnx))
     graph = model.graph
     sizes = {
         value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]

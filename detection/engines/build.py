@@ -26,10 +26,16 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An engine that is asked for: the model, and for what."""
+    """An engine that is asked for.
 
-    model: Any
+    title: the model as the user calls it. onnx: the model as TensorRT takes it. inputs, outputs: the names
+    of its tensors. signature: the model's own.
+    """
+
     title: str
+    onnx: bytes
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
     signature: Signature
     image: ImageInput
     key: EngineKey
@@ -46,8 +52,8 @@ def place_order(
 ) -> Order:
     """What to build from an ONNX file; the card's own capability if none is named.
 
-    `title` is the model as the user calls it. UserError for a file that is no ONNX, an input that is no
-    image, and a precision that the file does not hold.
+    UserError for a file that is no ONNX, an input that is no image, and a precision that cannot be made of
+    the file.
     """
     model = _load(path)
     signature = read_signature(model)
@@ -55,17 +61,19 @@ def place_order(
     if not capabilities:
         assert card is not None, "a caller names capabilities where there is no card"
         capabilities = (card.capability,)
-    gpu = card.name if card is not None and runtime.name == "classic" else ""
+    chosen = choose_precision(model, precision, title)
+    content = prepare(model, chosen, runtime.is_strictly_typed).SerializeToString()
     key = EngineKey(
-        sha256(path.read_bytes()).hexdigest(),
-        choose_precision(model, precision, title),
+        sha256(content).hexdigest(),
+        chosen,
         image.size_wh,
         runtime.name,
         runtime.version,
         tuple(sorted(capabilities, key=float)),
-        gpu,
+        card.name if card is not None and runtime.name == "classic" else "",
     )
-    return Order(model, title, signature, image, key)
+    inputs, outputs = (tuple(value.name for value in side) for side in list_tensors(model))
+    return Order(title, content, inputs, outputs, signature, image, key)
 
 
 def find_engine(order: Order, runtime: Runtime, folder: Path, say: Say) -> tuple[Path, bool]:
@@ -87,33 +95,43 @@ def build_engine(order: Order, runtime: Runtime, folder: Path | None = None) -> 
     network, parser = _parse(builder, order, runtime)
     config = _configure(builder, order.key, runtime)
     timings = folder / f"timings-{order.key.timings_digest}.cache" if folder else None
-    if runtime.name == "classic":
+    if runtime.name == "classic":  # RTX does not time what it builds from
         known = timings.read_bytes() if timings and timings.is_file() else b""
-        config.set_timing_cache(config.create_timing_cache(known), ignore_mismatch=False)
+        cache = config.create_timing_cache(known)
+        config.set_timing_cache(cache, ignore_mismatch=False)
     plan = builder.build_serialized_network(network, config)
     del parser  # it owns the weights that the network points to until here
     if plan is None:
         raise UserError(f"{runtime} cannot build {order.title}: {runtime.take_complaint()}")
     if runtime.name == "classic" and timings:
         timings.parent.mkdir(parents=True, exist_ok=True)
-        timings.write_bytes(bytes(config.get_timing_cache().serialize()))
-    signature = order.signature
-    inputs = (Tensor(order.image.type, order.image.shape),)
-    metadata = {**signature.metadata, "precision": order.key.precision}
-    return Engine(
-        order.key,
-        order.title,
-        tuple(value.name for value in order.model.graph.input),
-        tuple(value.name for value in order.model.graph.output),
-        Signature(inputs, signature.outputs, metadata),
-        bytes(plan),
-    )
+        timings.write_bytes(bytes(cache.serialize()))
+    metadata = {**order.signature.metadata, "precision": order.key.precision}
+    image = Tensor(order.image.type, order.image.shape)
+    signature = Signature((image,), order.signature.outputs, metadata)
+    return Engine(order.key, order.title, order.inputs, order.outputs, signature, bytes(plan))
+
+
+def prepare(model: Any, precision: Precision, is_strictly_typed: bool) -> Any:
+    """An ONNX model as TensorRT takes it in a precision; strict types want the halves in the file."""
+    if precision == "int8":
+        return to_symmetric(model)
+    floats = to_float(model) if find_precision(model) == "int8" else model
+    if precision == "fp16" and is_strictly_typed and find_precision(floats) == "fp32":
+        return to_half(floats)
+    return floats
 
 
 def read_signature(model: Any) -> Signature:
     """The inputs, outputs and metadata of an ONNX model."""
-    metadata = {prop.key: prop.value for prop in model.metadata_props}
-    return Signature(_read_tensors(model.graph.input), _read_tensors(model.graph.output), metadata)
+    inputs, outputs = (_read_tensors(side) for side in list_tensors(model))
+    return Signature(inputs, outputs, {prop.key: prop.value for prop in model.metadata_props})
+
+
+def list_tensors(model: Any) -> tuple[list[Any], list[Any]]:
+    """What a model takes and gives; old files count their weights as inputs."""
+    weights = {value.name for value in model.graph.initializer}
+    return [value for value in model.graph.input if value.name not in weights], list(model.graph.output)
 
 
 def _open_builder(order: Order, runtime: Runtime) -> Any:
@@ -136,7 +154,7 @@ def _parse(builder: Any, order: Order, runtime: Runtime) -> tuple[Any, Any]:
     named = getattr(api.NetworkDefinitionCreationFlag, flag, None)
     network = builder.create_network(0 if named is None else 1 << int(named))
     parser = api.OnnxParser(network, runtime.log)
-    if not parser.parse(_prepare(order, runtime).SerializeToString()):
+    if not parser.parse(order.onnx):
         why = " ".join(parser.get_error(0).desc().split())
         raise UserError(f"{runtime} cannot read {order.title}: {why}")
     network.get_input(0).shape = order.image.shape
@@ -144,18 +162,6 @@ def _parse(builder: Any, order: Order, runtime: Runtime) -> tuple[Any, Any]:
     if any(size < 0 for shape in shapes for size in shape):
         raise UserError(f"expected outputs of fixed sizes in {order.title}, got {order.signature}")
     return network, parser
-
-
-def _prepare(order: Order, runtime: Runtime) -> Any:
-    """The model as this TensorRT takes it in the precision of the order."""
-    precision, model = order.key.precision, order.model
-    if precision == "int8":
-        return to_symmetric(model)
-    if find_precision(model) == "int8":
-        model = to_float(model)
-    if precision == "fp16" and runtime.is_strictly_typed and find_precision(model) == "fp32":
-        model = to_half(model)
-    return model
 
 
 def _configure(builder: Any, key: EngineKey, runtime: Runtime) -> Any:

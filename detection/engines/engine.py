@@ -21,7 +21,8 @@ MAGIC = b"local-aim-assistant engine 1\n"
 class EngineKey:
     """What must not change under an engine; where it does, another is built.
 
-    gpu: the card's name; empty for TensorRT-RTX, whose engines go to every card of their capabilities.
+    model_sha256: of the ONNX as TensorRT is given it. gpu: the card's name; empty for TensorRT-RTX, whose
+    engines go to every card of their capabilities.
     """
 
     model_sha256: str
