@@ -11,6 +11,7 @@ from fake_card import FakeDriver
 from test_aimbot_cli import assert_mistake, call
 from test_detection_tensorrt import make_runtime
 from tiny_detector import make_tiny_onnx
+from tiny_ultralytics import DYNAMIC, PACKAGE, make_linear_onnx
 
 from capture.errors import UserError
 from converters import tensorrt as converter
@@ -68,6 +69,17 @@ def test_an_engine_is_built_once_and_again_when_its_key_changes(
     make_tiny_onnx(model, seed=1)
     assert convert(str(model), tmp_path / "d.engine")["built"]
     assert capsys.readouterr().out.count("building the fp16 engine of") == 3
+
+
+@pytest.mark.usefixtures("rtx")
+def test_a_model_of_any_size_gets_an_engine_of_the_size_it_was_exported_at(tmp_path: Path) -> None:
+    path = make_linear_onnx(
+        tmp_path / "any.onnx", np.zeros((1, 7, 42), np.float32), input_shape=DYNAMIC, metadata=PACKAGE
+    )
+    convert(str(path), tmp_path / "any.engine", precision="fp32")
+    engine = read_engine(tmp_path / "any.engine")
+    assert engine.key.size_wh == (64, 32)
+    assert engine.signature.inputs[0].shape == (1, 3, 32, 64)
 
 
 @pytest.mark.usefixtures("rtx")

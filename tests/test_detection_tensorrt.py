@@ -17,6 +17,7 @@ from capture.errors import UserError
 from detection.backends import tensorrt as backend_module
 from detection.backends.tensorrt import TensorRtBackend, open_tensorrt
 from detection.detector import DetectorSettings, open_detector
+from detection.engines import runtimes
 from detection.engines.cuda import Card, CudaError
 from detection.engines.engine import Engine, EngineKey, write_engine
 from detection.engines.runtimes import Runtime, check_card
@@ -167,6 +168,32 @@ def test_a_card_that_rtx_does_not_know_is_told_which_it_knows() -> None:
     driver = FakeDriver(capability="9.0")
     with pytest.raises(UserError, match=r"TensorRT-RTX 1\.7 \(8\.6, 8\.9, 12\.0\), got 9\.0; .*classic"):
         check_card(make_rtx(driver), Card(driver))
+
+
+@pytest.mark.parametrize(
+    ("installed", "capability", "chosen"),
+    [
+        ({"rtx", "classic"}, "8.9", "rtx"),
+        ({"rtx", "classic"}, "9.0", "classic"),
+        ({"classic"}, "8.9", "classic"),
+        ({"rtx"}, "9.0", r"TensorRT-RTX 1\.7 does not run on compute capability 9\.0: no classic"),
+        (set(), "8.9", "no rtx"),
+    ],
+)
+def test_the_tensorrt_that_knows_the_card_is_taken(
+    monkeypatch: pytest.MonkeyPatch, installed: set[str], capability: str, chosen: str
+) -> None:
+    def load(name: str) -> Runtime:
+        if name not in installed:
+            raise UserError(f"no {name}")
+        return make_rtx(FakeDriver()) if name == "rtx" else make_runtime(FakeDriver())
+
+    monkeypatch.setattr(runtimes, "load_runtime", load)
+    if chosen in installed:
+        assert runtimes.choose_runtime(capability).name == chosen
+    else:
+        with pytest.raises(UserError, match=chosen):
+            runtimes.choose_runtime(capability)
 
 
 def test_a_machine_without_a_card_is_told_so() -> None:
