@@ -245,6 +245,30 @@ def convert_parity(
         raise typer.Exit(1)
 
 
+@convert_app.command("tensorrt")
+def convert_tensorrt(
+    model: Annotated[str, typer.Option(help="An .onnx file, or a name under models/.")],
+    out: Annotated[Path, typer.Option(metavar="FILE.engine")],
+    precision: Annotated[
+        Optional[Literal["int8", "fp16", "fp32"]],  # noqa: UP045
+        typer.Option(help="Default: INT8 of an INT8 model, or else FP16."),
+    ] = None,
+    compute_capability: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(metavar="X.Y", help="Of cards that are not here, as 8.6; RTX only; may be repeated."),
+    ] = None,
+    runtime: Annotated[
+        Optional[Literal["rtx", "classic"]],  # noqa: UP045
+        typer.Option(help="TensorRT-RTX, or TensorRT 8.5 to 11; default: what is installed for the card."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """ONNX to a TensorRT engine for the card here, or for named ones."""
+    from aimbot.commands.models import convert_to_tensorrt
+
+    print_result(convert_to_tensorrt(model, out, precision, compute_capability or [], runtime), as_json)
+
+
 @labels_app.command("check")
 def labels_check(
     source: Labels, images: Images = None, split: Split = "train", as_json: Json = False

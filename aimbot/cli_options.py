@@ -13,8 +13,8 @@ Monitor = Annotated[Optional[int], typer.Option(help="A monitor, from 1; 0 is al
 Seconds = Annotated[Optional[float], typer.Option(min=0.1, help="Stop after this time.")]  # noqa: UP045
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
 Out = Annotated[Optional[Path], typer.Option(help="A folder for the results.")]  # noqa: UP045
-Model = Annotated[Optional[str], typer.Option(help="A name under models/, or an .onnx file.")]  # noqa: UP045
-Backend = Annotated[Optional[str], typer.Option(help="auto, openvino or onnx.")]  # noqa: UP045
+Model = Annotated[Optional[str], typer.Option(help="A name under models/, an .onnx or .engine file.")]  # noqa: UP045
+Backend = Annotated[Optional[str], typer.Option(help="auto, openvino, onnx or tensorrt.")]  # noqa: UP045
 Predictions = Annotated[Optional[Path], typer.Option(metavar="FILE", help="Write COCO results JSON.")]  # noqa: UP045
 
 Labels = Annotated[Path, typer.Argument(help="A COCO .json, a data.yaml, or a folder with labels.")]

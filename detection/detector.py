@@ -18,7 +18,7 @@ from detection.layouts import Layout, recognise
 from detection.preprocess import Canvas
 from detection.signature import Signature, count_channels
 
-BackendName = Literal["auto", "openvino", "onnx"]
+BackendName = Literal["auto", "openvino", "onnx", "tensorrt"]
 PACKAGES = {"openvino": ("openvino", "openvino"), "onnx": ("onnxruntime", "local-aim-assistant[onnx]")}
 
 
@@ -149,12 +149,12 @@ def model_names() -> list[str]:
 
 
 def find_model(model: str) -> Path:
-    """The ONNX file of a name under models/ or of a path; UserError names what there is."""
+    """The file of a name under models/ or of a path; UserError names what there is."""
     if model in model_names():
         return Path(str(resources.files("models").joinpath(model, "model.onnx")))
     path = Path(model)
     if path.is_file():
-        if path.suffix != ".onnx":
+        if path.suffix not in (".onnx", ".engine"):
             raise UserError(
                 f"expected a model name or an .onnx file, got {model}; `run_aimbot.py convert onnx` makes one"
             )
@@ -168,6 +168,10 @@ def find_model(model: str) -> Path:
 
 def _open_backend(path: Path, settings: DetectorSettings) -> Backend:
     name = settings.backend
+    if name == "tensorrt" or (name == "auto" and path.suffix == ".engine"):
+        from detection.backends.tensorrt import open_tensorrt
+
+        return open_tensorrt(path, settings.input_px)
     if name == "auto":
         name = "onnx" if not _is_installed("openvino") and _is_installed("onnx") else "openvino"
     if not _is_installed(name):

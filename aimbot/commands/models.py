@@ -153,3 +153,16 @@ def convert_to_int8(
             "written: try another --method or more frames, or --force"
         )
     return {"out": str(out), **result}
+
+
+def convert_to_tensorrt(
+    model: str, out: Path, precision: Any, capabilities: Sequence[str], runtime: Any
+) -> dict[str, Any]:
+    """ONNX to a TensorRT engine."""
+    from converters.tensorrt import convert_tensorrt
+    from detection.detector import find_model
+
+    path = find_model(model)
+    if path.suffix != ".onnx":
+        raise UserError(f"expected a model name or an .onnx file, got {model}")
+    return convert_tensorrt(path, model, out, precision, capabilities, runtime)

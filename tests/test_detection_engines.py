@@ -1,0 +1,133 @@
+"""What TensorRT is given of a model, and what an engine file says of itself."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from tiny_detector import make_tiny_onnx
+
+from capture.clock import monotonic_ns
+from capture.errors import UserError
+from capture.replay import open_replay
+from detection.detector import find_model
+from detection.engines.engine import Engine, EngineKey, read_engine, write_engine
+from detection.engines.graph import REACH, choose_precision, find_precision, to_float, to_half, to_symmetric
+from detection.signature import Signature, Tensor
+
+RECORDING = Path(__file__).parent.parent / "arena" / "recording"
+KEY = EngineKey("0" * 64, "int8", (64, 32), "rtx", "1.7.1", ("8.6", "8.9"), "")
+
+
+@pytest.fixture(scope="module")
+def quantized() -> Any:
+    return onnx.load(find_model("doom-nano"))
+
+
+@pytest.fixture(scope="module")
+def image() -> np.ndarray:
+    source = open_replay(RECORDING, paced=False, clock=monotonic_ns)
+    frame = source.grab()
+    source.close()
+    assert frame is not None
+    return np.ascontiguousarray(frame.pixels[None, :, :, :3])
+
+
+def run(model: Any, image: np.ndarray) -> np.ndarray:
+    """All heads of a model, in one row, computed in floats between the quantizations."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    return np.concatenate([head.ravel() for head in session.run(None, {"images": image})])
+
+
+def measure_change(before: np.ndarray, after: np.ndarray) -> float:
+    """Mean absolute difference, as a share of the mean absolute value."""
+    return float(np.abs(after - before).mean() / np.abs(before).mean())
+
+
+def test_every_activation_becomes_int8_around_zero(quantized: Any) -> None:
+    before, after = read_ranges(quantized), read_ranges(to_symmetric(quantized))
+    assert set(before) - set(after) == {"images_planes"}  # pixels stay as they are
+    for name, (high, zero) in after.items():
+        assert zero.dtype == np.int8
+        assert zero == 0
+        assert high == pytest.approx(REACH * before[name][0], rel=1e-4)
+
+
+def read_ranges(model: Any) -> dict[str, tuple[float, np.ndarray]]:
+    """By tensor, the largest value that its quantization holds, and its zero point."""
+    values = {value.name: onnx.numpy_helper.to_array(value) for value in model.graph.initializer}
+    ranges = {}
+    for node in model.graph.node:
+        if node.op_type == "QuantizeLinear":
+            scale, zero = (values[name] for name in node.input[1:])
+            largest = 127 if zero.dtype == np.int8 else max(int(zero), 255 - int(zero))
+            ranges[node.input[0]] = float(largest * scale), zero
+    return ranges
+
+
+def test_symmetric_activations_see_almost_the_same(quantized: Any, image: np.ndarray) -> None:
+    expected, got = run(quantized, image), run(to_symmetric(quantized), image)
+    assert measure_change(expected, got) < 0.08
+
+
+def test_a_model_without_its_quantization_has_the_same_weights(quantized: Any, image: np.ndarray) -> None:
+    floats = to_float(quantized)
+    assert {node.op_type for node in floats.graph.node} & {"QuantizeLinear", "DequantizeLinear"} == set()
+    assert find_precision(floats) == "fp32"
+    expected, got = run(quantized, image), run(floats, image)
+    assert measure_change(expected, got) < 0.08  # what rounding the activations had cost
+
+
+def test_half_floats_take_and_give_what_floats_did(quantized: Any, image: np.ndarray) -> None:
+    floats = to_float(quantized)
+    halves = to_half(floats)
+    assert find_precision(halves) == "fp16"
+    assert halves.graph.output[0].type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+    assert measure_change(run(floats, image), run(halves, image)) < 0.002
+
+
+def test_the_model_given_is_left_as_it_was(quantized: Any) -> None:
+    before = quantized.SerializeToString()
+    to_symmetric(quantized)
+    to_float(quantized)
+    assert quantized.SerializeToString() == before
+
+
+def test_int8_stays_int8_and_floats_become_halves(quantized: Any, tmp_path: Path) -> None:
+    floats = onnx.load(make_tiny_onnx(tmp_path / "tiny.onnx"))
+    assert choose_precision(quantized, None, "nano") == "int8"
+    assert choose_precision(quantized, "fp16", "nano") == "fp16"
+    assert choose_precision(floats, None, "tiny") == "fp16"
+    with pytest.raises(UserError, match=r"tiny is fp32; `run_aimbot\.py convert int8 --model tiny"):
+        choose_precision(floats, "int8", "tiny")
+
+
+def test_an_engine_file_gives_back_what_was_written(tmp_path: Path) -> None:
+    signature = Signature(
+        (Tensor("uint8", (1, 32, 64, 3)),), (Tensor("float32", (1, None, 6)),), {"a": "b\nc"}
+    )
+    engine = Engine(KEY, "tiny", ("images",), ("boxes",), signature, bytes(range(256)))
+    assert read_engine(write_engine(engine, tmp_path / "new" / "tiny.engine")) == engine
+
+
+def test_each_part_of_a_key_names_another_file() -> None:
+    changes: list[dict[str, Any]] = [
+        {},
+        {"model_sha256": "1" * 64},
+        {"precision": "fp16"},
+        {"size_wh": (32, 64)},
+        {"runtime": "classic"},
+        {"version": "1.7.2"},
+        {"capabilities": ("8.6",)},
+        {"gpu": "NVIDIA H100"},
+    ]
+    assert {field for change in changes for field in change} == set(EngineKey.__slots__)
+    assert len({replace(KEY, **change).digest for change in changes}) == len(changes)
