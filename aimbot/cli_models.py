@@ -204,12 +204,18 @@ def convert_int8(
     method: Annotated[Literal["entropy", "minmax", "percentile"], typer.Option()] = "percentile",
     max_drop: Annotated[float, typer.Option(help="Points of mAP50 that may be lost.")] = 0.5,
     force: Annotated[bool, typer.Option("--force", help="Write it all the same.")] = False,
+    keep_float: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=0, help="Leave the N most sensitive convolutions in float; default: as needed."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """FP32 to INT8, refused if it sees less."""
     from aimbot.commands.models import convert_to_int8
 
-    print_result(convert_to_int8(model, calibration, validation, method, max_drop, force, out), as_json)
+    print_result(
+        convert_to_int8(model, calibration, validation, method, max_drop, force, keep_float, out), as_json
+    )
 
 
 @convert_app.command("parity")

@@ -3,7 +3,7 @@
 import json
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,46 @@ from converters.qdq import (
     image_tensors,
     insert_qdq,
 )
+from converters.sensitivity import rank_convolutions
 from detection.detector import BackendName, DetectorSettings, open_detector
 from detection.preprocess import Canvas
 from detection.training.dataset import Dataset
 from detection.training.evaluate import Track, evaluate, settings_for_evaluation
 
 FEWEST_FRAMES = 32
+KEPT_FLOAT = (0, 1, 2, 4, 8)
+"""Convolutions to leave in float, one count after the other, until the gate is content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """An FP32 deploy graph with the ranges of its activations, from which INT8 copies are made."""
+
+    graph: Any
+    images: Sequence[NDArray[np.uint8]]
+    ranges: dict[str, Range]
+    method: Method
+
+    def quantize(self, scheme: QdqScheme) -> Any:
+        """An INT8 copy, with its scheme and calibration in the metadata.
+
+        The image keeps all of 0 to 255 whatever was calibrated: in unsigned bytes it loses nothing.
+        """
+        image = dict.fromkeys(image_tensors(self.graph.graph), (0.0, 255.0))
+        quantized = insert_qdq(self.graph, {**self.ranges, **image}, scheme)
+        calibration = f"{self.method} on {len(self.images)} frames"
+        told = {"precision": "int8", "quantization": json.dumps(asdict(scheme)), "calibration": calibration}
+        write_metadata(quantized, told)
+        return quantized
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An INT8 copy, the convolutions that it leaves in float for their sensitivity, and its mAP50."""
+
+    model: Any
+    kept_float: tuple[str, ...]
+    map50: float | None
 
 
 def convert_int8(
@@ -38,36 +72,50 @@ def convert_int8(
     method: Method = "percentile",
     max_drop: float = 0.5,
     force: bool = False,
+    keep_float: int | None = None,
     scheme: QdqScheme | None = None,
     backend: BackendName = "auto",
     track: Track = iter,
 ) -> dict[str, Any]:
     """Write an INT8 model and return FP32's and INT8's mAP50 on the validation frames.
 
-    Returns map50_fp32, map50_int8, drop (in points, hundredths of mAP50), calibration, frames, written.
-    The figures are None without `validation`. A drop above `max_drop` writes nothing unless forced.
-    UserError for a model that is not an FP32 deploy ONNX or finds nothing, for too few frames, and for a
-    missing package.
+    So many of the most sensitive convolutions stay in float as `keep_float` says, or, where it is None, as
+    the gate needs, of KEPT_FLOAT. Returns map50_fp32, map50_int8, drop (in points, hundredths of mAP50),
+    calibration, frames, kept_float (names), written. The figures are None without `validation`. A drop above
+    `max_drop` writes nothing unless forced. UserError for a model that is not an FP32 deploy ONNX or finds
+    nothing, for too few frames, and for a missing package.
     """
     graph = load_fp32(model)
     scheme = scheme or default_scheme(graph)
-    images = prepare_images(graph, frames)
-    quantized = quantize(graph, images, method, scheme, track)
-    figures: dict[str, Any] = {"map50_fp32": None, "map50_int8": None, "drop": None}
-    if validation:
-        with tempfile.TemporaryDirectory() as folder:
-            candidate = save_model(quantized, Path(folder) / "int8.onnx")
-            before = evaluate_model(model, validation, backend, track)["map50"]
-            if before <= 0:
-                raise UserError(
-                    f"expected an FP32 model that finds something on the validation frames, {model} does not"
-                )
-            after = evaluate_model(candidate, validation, backend, track)["map50"]
-        figures = {"map50_fp32": before, "map50_int8": after, "drop": 100 * (before - after)}
-    written = force or validation is None or figures["drop"] <= max_drop
+    calibrated = calibrate(graph, prepare_images(graph, frames), method, scheme, track)
+    before = measure_fp32(model, validation, backend, track) if validation else None
+    counts = KEPT_FLOAT if keep_float is None else (keep_float,)
+    tried: list[Candidate] = []
+    ranking: list[str] = []
+    for count in counts:
+        if count and not ranking:
+            ranked = rank_convolutions(graph, calibrated.quantize, scheme, calibrated.images, backend, track)
+            ranking = [name for name, _ in ranked]
+        kept = tuple(ranking[:count])
+        quantized = calibrated.quantize(replace(scheme, skip=(*scheme.skip, *kept)))
+        map50 = measure_copy(quantized, validation, backend, track) if validation else None
+        tried.append(Candidate(quantized, kept, map50))
+        if before is None or map50 is None or 100 * (before - map50) <= max_drop:
+            break
+    best = max(tried, key=lambda candidate: candidate.map50 or 0.0)
+    drop = None if before is None or best.map50 is None else 100 * (before - best.map50)
+    written = force or drop is None or drop <= max_drop
     if written:
-        save_model(quantized, out)
-    return {**figures, "calibration": method, "frames": len(images), "written": written}
+        save_model(best.model, out)
+    return {
+        "map50_fp32": before,
+        "map50_int8": best.map50,
+        "drop": drop,
+        "calibration": method,
+        "frames": len(calibrated.images),
+        "kept_float": list(best.kept_float),
+        "written": written,
+    }
 
 
 def default_scheme(graph: Any, symmetric: bool = False) -> QdqScheme:
@@ -82,28 +130,14 @@ def default_scheme(graph: Any, symmetric: bool = False) -> QdqScheme:
     return QdqScheme(weights="paired", skip=heads)
 
 
-def quantize(
-    model: Any, images: Sequence[NDArray[np.uint8]], method: Method, scheme: QdqScheme, track: Track = iter
-) -> Any:
-    """An INT8 copy of an FP32 deploy model, calibrated on images as the network takes them."""
-    tensors = list(activation_tensors(model.graph, scheme))
+def calibrate(
+    graph: Any, images: Sequence[NDArray[np.uint8]], method: Method, scheme: QdqScheme, track: Track = iter
+) -> Calibrated:
+    """Measure an FP32 deploy graph's activations on images as the network takes them."""
+    tensors = list(activation_tensors(graph.graph, scheme))
     levels = 128 if scheme.symmetric else 256
-    ranges = collect_ranges(model, images, tensors, [method], levels, track)[method]
-    return apply_scheme(model, ranges, scheme, f"{method} on {len(images)} frames")
-
-
-def apply_scheme(model: Any, ranges: dict[str, Range], scheme: QdqScheme, calibration: str) -> Any:
-    """An INT8 copy of an FP32 deploy model, with its scheme and calibration in the metadata.
-
-    The image keeps all of 0 to 255 whatever was calibrated: in unsigned bytes it loses nothing.
-    """
-    image = dict.fromkeys(image_tensors(model.graph), (0.0, 255.0))
-    quantized = insert_qdq(model, {**ranges, **image}, scheme)
-    write_metadata(
-        quantized,
-        {"precision": "int8", "quantization": json.dumps(asdict(scheme)), "calibration": calibration},
-    )
-    return quantized
+    ranges = collect_ranges(graph, images, tensors, [method], levels, track)[method]
+    return Calibrated(graph, images, ranges, method)
 
 
 def load_fp32(path: Path) -> Any:
@@ -131,13 +165,28 @@ def prepare_images(model: Any, frames: Iterable[Frame]) -> list[NDArray[np.uint8
     return images
 
 
-def evaluate_model(
-    model: Path, validation: Dataset, backend: BackendName = "auto", track: Track = iter
-) -> dict[str, Any]:
-    """COCO figures of a model file on labelled frames."""
+def measure_fp32(model: Path, validation: Dataset, backend: BackendName, track: Track) -> float:
+    """mAP50 before any rounding; UserError if the model finds nothing, for then nothing can be lost."""
+    map50 = evaluate_model(model, validation, backend, track)
+    if map50 <= 0:
+        raise UserError(
+            f"expected an FP32 model that finds something on the validation frames, {model} does not"
+        )
+    return map50
+
+
+def measure_copy(quantized: Any, validation: Dataset, backend: BackendName, track: Track) -> float:
+    """mAP50 of a model that is not in a file yet."""
+    with tempfile.TemporaryDirectory() as folder:
+        candidate = save_model(quantized, Path(folder) / "int8.onnx")
+        return evaluate_model(candidate, validation, backend, track)
+
+
+def evaluate_model(model: Path, validation: Dataset, backend: BackendName, track: Track) -> float:
+    """COCO mAP50 of a model file on labelled frames."""
     settings = settings_for_evaluation(DetectorSettings(model=str(model), backend=backend))
     detector = open_detector(settings)
     try:
-        return evaluate(detector, validation, model.stem, track=track)
+        return float(evaluate(detector, validation, model.stem, track=track)["map50"])
     finally:
         detector.close()

@@ -50,7 +50,8 @@ def quantized(fp32: Path) -> Path:
     model = int8.load_fp32(fp32)
     images = [make_image(96, 64)] * 2
     out = fp32.with_name("int8.onnx")
-    onnx.save(int8.quantize(model, images, "minmax", int8.default_scheme(model)), out)
+    scheme = int8.default_scheme(model)
+    onnx.save(int8.calibrate(model, images, "minmax", scheme).quantize(scheme), out)
     return out
 
 

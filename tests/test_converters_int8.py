@@ -133,12 +133,10 @@ def test_a_drop_beyond_the_gate_writes_nothing_unless_forced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: float, force: bool, written: bool
 ) -> None:
     source = make_tiny_onnx(tmp_path / "tiny.onnx")
-    monkeypatch.setattr(
-        int8, "evaluate_model", lambda model, *_, **__: {"map50": 0.6 if model == source else after}
-    )
+    monkeypatch.setattr(int8, "evaluate_model", lambda model, *_, **__: 0.6 if model == source else after)
     out = tmp_path / "int8.onnx"
     result = int8.convert_int8(
-        source, make_frames(32), out, VALIDATION, "minmax", force=force, scheme=QdqScheme()
+        source, make_frames(32), out, VALIDATION, "minmax", force=force, keep_float=0, scheme=QdqScheme()
     )
     assert result["drop"] == pytest.approx(100 * (0.6 - after))
     assert result["written"] is written

@@ -133,6 +133,7 @@ def convert_to_int8(
     method: Any,
     max_drop: float,
     force: bool,
+    keep_float: int | None,
     out: Path,
 ) -> dict[str, Any]:
     """FP32 ONNX to INT8, gated on validation frames; UserError if the gate refuses it."""
@@ -146,7 +147,7 @@ def convert_to_int8(
     source = open_replay(calibration, paced=False, clock=monotonic_ns)
     frames = iterate_frames(source)
     checked = read_dataset(validation, split="validation") if validation else None
-    result = convert_int8(find_model(model), frames, out, checked, method, max_drop, force)
+    result = convert_int8(find_model(model), frames, out, checked, method, max_drop, force, keep_float)
     if not result["written"]:
         raise UserError(
             f"expected a drop of at most {max_drop} points of mAP50, got {result['drop']:.2f}; nothing was "
