@@ -183,6 +183,44 @@ def convert_onnx(
     print_result(convert_to_onnx(cfg, weights, names, model, out, form), as_json)
 
 
+@convert_app.command("saved-model")
+def convert_saved_model(
+    out: Annotated[Path, typer.Option(metavar="DIR")],
+    cfg: Annotated[Optional[Path], typer.Option(metavar="FILE", help="A Darknet cfg.")] = None,  # noqa: UP045
+    weights: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="FILE", help="Of --cfg: Darknet's .weights, Keras's .weights.h5 or .keras."),
+    ] = None,
+    names: Annotated[Optional[Path], typer.Option(metavar="FILE", help="Class names, one a line.")] = None,  # noqa: UP045
+    model: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Instead: an .onnx file of ours, FP32 or INT8, or a name under models/."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """To a TensorFlow SavedModel that takes captured pixels."""
+    from aimbot.commands.saved_models import convert_to_saved_model
+
+    print_result(convert_to_saved_model(cfg, weights, names, model, out), as_json)
+
+
+@convert_app.command("tf-trt")
+def convert_tftrt(
+    saved_model: Annotated[Path, typer.Option(metavar="DIR", help="Of `convert saved-model`.")],
+    precision: Annotated[Literal["int8", "fp16", "fp32"], typer.Option()],
+    out: Annotated[Path, typer.Option(metavar="DIR")],
+    calibration: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="SOURCE", help="Recorded frames, which int8 needs."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """A SavedModel to TensorFlow's TensorRT, where TensorFlow has it (docs/tf-trt.md)."""
+    from aimbot.commands.saved_models import convert_to_tftrt
+
+    print_result(convert_to_tftrt(saved_model, precision, calibration, out), as_json)
+
+
 @convert_app.command("darknet")
 def convert_darknet(
     model: Annotated[str, typer.Option(help="An .onnx file of ours, FP32 or INT8, or a name under models/.")],

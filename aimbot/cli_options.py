@@ -1,5 +1,7 @@
 """What the commands share: their options, and how a result is printed."""
 
+import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -13,8 +15,8 @@ Monitor = Annotated[Optional[int], typer.Option(help="A monitor, from 1; 0 is al
 Seconds = Annotated[Optional[float], typer.Option(min=0.1, help="Stop after this time.")]  # noqa: UP045
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
 Out = Annotated[Optional[Path], typer.Option(help="A folder for the results.")]  # noqa: UP045
-Model = Annotated[Optional[str], typer.Option(help="A name under models/, or an .onnx file.")]  # noqa: UP045
-Backend = Annotated[Optional[str], typer.Option(help="auto, openvino or onnx.")]  # noqa: UP045
+Model = Annotated[Optional[str], typer.Option(help="A name under models/, an .onnx file, a SavedModel.")]  # noqa: UP045
+Backend = Annotated[Optional[str], typer.Option(help="auto, openvino, onnx or tensorflow.")]  # noqa: UP045
 Predictions = Annotated[Optional[Path], typer.Option(metavar="FILE", help="Write COCO results JSON.")]  # noqa: UP045
 
 Labels = Annotated[Path, typer.Argument(help="A COCO .json, a data.yaml, or a folder with labels.")]
@@ -22,10 +24,13 @@ Images = Annotated[Optional[Path], typer.Option(metavar="DIR", help="Where a COC
 Split = Annotated[str, typer.Option(help="Which part, where the data has parts: train, val, test.")]
 
 
+def print_json(data: dict[str, Any]) -> None:
+    """One JSON object on stdout, and nothing else."""
+    sys.stdout.write(json.dumps(data) + "\n")
+
+
 def print_result(result: dict[str, Any], as_json: bool) -> None:
     """One JSON object on stdout: a line for a script, or else indented and coloured."""
-    from aimbot.commands.common import print_json
-
     if as_json:
         print_json(result)
         return

@@ -31,7 +31,7 @@ def run(
     settings = [
         DetectorSettings(model=model, backend=backend, threads=threads)
         for model in models
-        for backend in backends
+        for backend in (backends if not Path(model).is_dir() else ["tensorflow"])
     ]
     detectors = [open_detector(choice) for choice in settings]
     shown = [list(frames) or [make_noise_frame(detector.input_size_wh)] for detector in detectors]

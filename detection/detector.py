@@ -16,10 +16,15 @@ from detection import boxes
 from detection.detections import Detections, no_detections
 from detection.layouts import Layout, recognise
 from detection.preprocess import Canvas
+from detection.saved_model import check_saved_model
 from detection.signature import Signature, count_channels
 
-BackendName = Literal["auto", "openvino", "onnx"]
-PACKAGES = {"openvino": ("openvino", "openvino"), "onnx": ("onnxruntime", "local-aim-assistant[onnx]")}
+BackendName = Literal["auto", "openvino", "onnx", "tensorflow"]
+PACKAGES = {
+    "openvino": ("openvino", "openvino"),
+    "onnx": ("onnxruntime", "local-aim-assistant[onnx]"),
+    "tensorflow": ("tensorflow", "local-aim-assistant[tensorflow]"),
+}
 
 
 class DetectorSettings(BaseModel):
@@ -149,10 +154,12 @@ def model_names() -> list[str]:
 
 
 def find_model(model: str) -> Path:
-    """The ONNX file of a name under models/ or of a path; UserError names what there is."""
+    """The file of a name under models/, a file, or a SavedModel folder; UserError names what there is."""
     if model in model_names():
         return Path(str(resources.files("models").joinpath(model, "model.onnx")))
     path = Path(model)
+    if path.is_dir():
+        return check_saved_model(path)
     if path.is_file():
         if path.suffix != ".onnx":
             raise UserError(
@@ -168,11 +175,21 @@ def find_model(model: str) -> Path:
 
 def _open_backend(path: Path, settings: DetectorSettings) -> Backend:
     name = settings.backend
+    is_folder = path.is_dir()
+    if name == "auto" and is_folder:
+        name = "tensorflow"
     if name == "auto":
         name = "onnx" if not _is_installed("openvino") and _is_installed("onnx") else "openvino"
     if not _is_installed(name):
         package, install = PACKAGES[name]
         raise UserError(f"backend {name} needs the package {package}: pip install '{install}'")
+    if is_folder != (name == "tensorflow"):
+        wanted = "an .onnx file" if is_folder else "a SavedModel folder (`run_aimbot.py convert saved-model`)"
+        raise UserError(f"expected {wanted} for backend {name}, got {path}")
+    if name == "tensorflow":
+        from detection.backends.tensorflow import TensorFlowBackend
+
+        return TensorFlowBackend(path, settings.threads, settings.input_px)
     if name == "openvino":
         from detection.backends.openvino import OpenVinoBackend
 

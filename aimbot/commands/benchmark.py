@@ -5,7 +5,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from aimbot.commands.common import gather_settings, print_json, shipped_recording
+from aimbot.cli_options import print_json
+from aimbot.commands.common import gather_settings, shipped_recording
 from aimbot.pointer import Pointer, open_pointer
 from capture.clock import monotonic_ns
 from capture.frame import Frame
