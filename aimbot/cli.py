@@ -163,5 +163,19 @@ def benchmark_detector(
     measure_detector(model or ["doom-nano", "doom-tiny"], source, rounds, as_json)
 
 
+@benchmark_app.command("peers")
+def benchmark_peers(
+    model: Annotated[str, typer.Option(help="A name under models/, or an .onnx file of ours.")] = "doom-nano",
+    source: Annotated[Optional[Path], typer.Option(help="Frames; default: the shipped recording.")] = None,  # noqa: UP045
+    rounds: Annotated[int, typer.Option(min=2)] = 200,
+    threads: Annotated[Optional[int], typer.Option(min=1, help="Default: one a core.")] = None,  # noqa: UP045
+    as_json: Json = False,
+) -> None:
+    """The same weights in every runtime that is installed, in turns."""
+    from aimbot.commands.benchmark import measure_peers
+
+    measure_peers(model, source, rounds, threads, as_json)
+
+
 if __name__ == "__main__":
     main()
