@@ -63,7 +63,8 @@ def _convolve(x: Any, section: Section, index: int) -> Any:
     # Keras's "same" is Darknet's padding at stride 1 and an odd size; the exported graph is simpler with it.
     is_same = window.stride == 1 and window.padding == window.size - 1
     if window.padding and not is_same:
-        x = keras.layers.ZeroPadding2D(window.before, name=f"pad_{index}")(x)
+        # Not pad_…: so Keras numbers the poolings' pads by itself, and one name may not come twice.
+        x = keras.layers.ZeroPadding2D(window.before, name=f"border_{index}")(x)
     x = keras.layers.Conv2D(
         section.integer("filters", 1),
         window.size,
