@@ -7,14 +7,18 @@ import typer
 
 from aimbot.cli_options import (
     Backend,
+    Cfg,
     Images,
+    InsteadModel,
     Json,
     Labels,
     Model,
+    Names,
     Out,
     Predictions,
     Sets,
     Split,
+    Weights,
     print_result,
 )
 
@@ -158,16 +162,10 @@ def train(
 @convert_app.command("onnx")
 def convert_onnx(
     out: Annotated[Path, typer.Option(metavar="FILE.onnx")],
-    cfg: Annotated[Optional[Path], typer.Option(metavar="FILE", help="A Darknet cfg.")] = None,  # noqa: UP045
-    weights: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(metavar="FILE", help="Of --cfg: Darknet's .weights, Keras's .weights.h5 or .keras."),
-    ] = None,
-    names: Annotated[Optional[Path], typer.Option(metavar="FILE", help="Class names, one a line.")] = None,  # noqa: UP045
-    model: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="Instead: an .onnx file of ours, FP32 or INT8, or a name under models/."),
-    ] = None,
+    cfg: Cfg = None,
+    weights: Weights = None,
+    names: Names = None,
+    model: InsteadModel = None,
     pixels: Annotated[Literal["bgr", "bgra"], typer.Option(help="What the graph takes.")] = "bgr",
     candidates: Annotated[
         int, typer.Option(min=1, max=3840, help="The most boxes that it decodes, best first.")
@@ -186,16 +184,10 @@ def convert_onnx(
 @convert_app.command("saved-model")
 def convert_saved_model(
     out: Annotated[Path, typer.Option(metavar="DIR")],
-    cfg: Annotated[Optional[Path], typer.Option(metavar="FILE", help="A Darknet cfg.")] = None,  # noqa: UP045
-    weights: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(metavar="FILE", help="Of --cfg: Darknet's .weights, Keras's .weights.h5 or .keras."),
-    ] = None,
-    names: Annotated[Optional[Path], typer.Option(metavar="FILE", help="Class names, one a line.")] = None,  # noqa: UP045
-    model: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="Instead: an .onnx file of ours, FP32 or INT8, or a name under models/."),
-    ] = None,
+    cfg: Cfg = None,
+    weights: Weights = None,
+    names: Names = None,
+    model: InsteadModel = None,
     as_json: Json = False,
 ) -> None:
     """To a TensorFlow SavedModel that takes captured pixels."""

@@ -19,6 +19,17 @@ Model = Annotated[Optional[str], typer.Option(help="A name under models/, an .on
 Backend = Annotated[Optional[str], typer.Option(help="auto, openvino, onnx or tensorflow.")]  # noqa: UP045
 Predictions = Annotated[Optional[Path], typer.Option(metavar="FILE", help="Write COCO results JSON.")]  # noqa: UP045
 
+Cfg = Annotated[Optional[Path], typer.Option(metavar="FILE", help="A Darknet cfg.")]  # noqa: UP045
+Weights = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(metavar="FILE", help="Of --cfg: Darknet's .weights, Keras's .weights.h5 or .keras."),
+]
+Names = Annotated[Optional[Path], typer.Option(metavar="FILE", help="Class names, one a line.")]  # noqa: UP045
+InsteadModel = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(help="Instead: an .onnx file of ours, FP32 or INT8, or a name under models/."),
+]
+
 Labels = Annotated[Path, typer.Argument(help="A COCO .json, a data.yaml, or a folder with labels.")]
 Images = Annotated[Optional[Path], typer.Option(metavar="DIR", help="Where a COCO file's images are.")]  # noqa: UP045
 Split = Annotated[str, typer.Option(help="Which part, where the data has parts: train, val, test.")]

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from capture.errors import UserError
 from detection.boxes import SizeWH
 from detection.signature import Signature, Tensor
 
@@ -18,9 +19,14 @@ class LiteRtBackend:
     name = "litert"
 
     def __init__(self, path: Path, metadata: Mapping[str, str], threads: int) -> None:
+        """UserError for a graph that LiteRT cannot run."""
         from ai_edge_litert.interpreter import Interpreter
 
         self._interpreter = Interpreter(str(path), num_threads=threads)
+        try:
+            self._interpreter.allocate_tensors()
+        except RuntimeError as error:
+            raise UserError(f"LiteRT cannot run this graph: {error}") from error
         self._run = self._interpreter.get_signature_runner()
         inputs, outputs = self._run.get_input_details(), self._run.get_output_details()
         self._outputs = sorted(outputs, key=lambda name: (len(name), name))

@@ -2,7 +2,7 @@
 
 import importlib.util
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from rich.table import Table
 
 from benchmarks.detector import Track, measure_in_turns
 from benchmarks.peer_runtimes import LiteRtBackend, OpenCvBackend
-from capture.errors import missing_package
+from capture.errors import UserError, missing_package
 from capture.frame import Frame
 from converters.darknet import DarknetModel, convert_darknet, read_darknet
 from converters.export import export_graph
@@ -62,7 +62,8 @@ class Forms:
 def run(
     model: str, frames: Sequence[Frame], rounds: int = 200, threads: int = 1, track: Track = iter
 ) -> dict[str, Any]:
-    """Rows as of `benchmark detector`, and the runtimes left out, each with what installs it.
+    """Rows as of `benchmark detector`, and what is left out, with the reason: a runtime that is
+    not installed, or cannot run this model.
 
     The weights are those of `model`, a deploy ONNX of any precision or a name. Every row has all of
     `detect`, from pixels to boxes, on `threads` threads, and matched_share: how far its boxes are those of
@@ -73,19 +74,21 @@ def run(
         from detection.backends.tensorflow import prepare_runtime
     except ImportError as error:
         raise missing_package("benchmark peers", error.name, "peers") from error
-    left_out = [
-        {"backend": name, "install": install} for name, (_, install) in PACKAGES.items() if not has(name)
+    missing = [
+        {"backend": name, "reason": f"not installed; {install}"}
+        for name, (_, install) in PACKAGES.items()
+        if not has(name)
     ]
     prepare_runtime(threads)  # before the conversions start TensorFlow with a number of its own
     with tempfile.TemporaryDirectory() as folder:
         forms = make_forms(model, frames, Path(folder))
-        detectors = list(open_peers(forms, threads))
+        detectors, refused = open_peers(forms, threads)
         rows = measure_in_turns([(Path(model).stem, peer) for peer in detectors], frames, rounds, track)
         for row, detector in zip(rows, detectors, strict=True):
             row["matched_share"] = compare_detectors(detectors[0], detector, frames)["matched_share"]
         for detector in detectors:
             detector.close()
-    return {"rows": rows, "left_out": left_out}
+    return {"rows": rows, "left_out": missing + refused}
 
 
 def has(runtime: str) -> bool:
@@ -109,19 +112,26 @@ def make_forms(model: str, frames: Sequence[Frame], folder: Path) -> Forms:
     return Forms(source, heads, fp32, int8, saved_model, place_frames(calibration, canvas))
 
 
-def open_peers(forms: Forms, threads: int) -> Iterator[YoloDetector]:
-    """A detector for each installed runtime and each precision that it has.
+def open_peers(forms: Forms, threads: int) -> tuple[list[YoloDetector], list[dict[str, str]]]:
+    """A detector for each installed runtime and each precision that it has, and those that fail.
 
     OpenVINO comes first: after an ONNX Runtime session it once ran on a single thread.
     """
-    for backend in ("openvino", "onnx"):
-        for path in (forms.fp32, forms.int8) if has(backend) else ():
-            yield open_detector(DetectorSettings(model=str(path), backend=backend, threads=threads))
-    yield open_detector(DetectorSettings(model=str(forms.saved_model), backend="tensorflow", threads=threads))
+    files = [("openvino", forms.fp32), ("openvino", forms.int8), ("onnx", forms.fp32), ("onnx", forms.int8)]
+    files = [(backend, path) for backend, path in files if has(backend)]
+    peers = [
+        open_detector(DetectorSettings(model=str(path), backend=backend, threads=threads))
+        for backend, path in [*files, ("tensorflow", forms.saved_model)]
+    ]
+    refused: list[dict[str, str]] = []
     for precision in ("fp32", "int8") if has("litert") else ():
         tflite = write_tflite(forms.saved_model, forms.images if precision == "int8" else ())
-        yield wrap(LiteRtBackend(tflite, forms.describe(precision), threads))
-    yield wrap(OpenCvBackend(forms.heads, forms.size_wh, forms.describe("fp32"), threads))
+        try:
+            peers.append(wrap(LiteRtBackend(tflite, forms.describe(precision), threads)))
+        except UserError as error:
+            refused.append({"backend": "litert", "precision": precision, "reason": str(error)})
+    peers.append(wrap(OpenCvBackend(forms.heads, forms.size_wh, forms.describe("fp32"), threads)))
+    return peers, refused
 
 
 def wrap(backend: Backend) -> YoloDetector:
@@ -157,5 +167,6 @@ def print_table(result: Mapping[str, Any], console: Console | None = None) -> No
         matched = f"{100 * row['matched_share']:.1f} %"
         table.add_row(row["backend"], row["precision"], row["size"], str(row["threads"]), *figures, matched)
     console.print(table)
-    for missing in result["left_out"]:
-        console.print(f"left out: {missing['backend']}; {missing['install']}", markup=False)
+    for row in result["left_out"]:
+        name = f"{row['backend']} {row.get('precision', '')}".strip()
+        console.print(f"left out: {name}: {row['reason']}", markup=False)
