@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 
-.PHONY: demo test setup-run setup-test system clean
+.PHONY: demo test setup-run setup-test system tf-trt clean
 
 demo: setup-run
 	$(VENV)/bin/python run_aimbot.py demo
@@ -32,5 +32,13 @@ $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install --quiet --editable . --group dev
 	touch $@
 
+# TensorRT's wheel is for CPython 3.10, because of its Python module; TensorFlow loads its libraries alone.
+tf-trt:
+	$(PYTHON) -m venv .venv-tf-trt
+	.venv-tf-trt/bin/python -m pip install --quiet --requirement requirements/tf-trt.txt
+	.venv-tf-trt/bin/python -m pip install --quiet --no-deps --only-binary :all: --python-version 3.10 \
+	  --target "$$(.venv-tf-trt/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
+	  tensorrt==8.5.3.1
+
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) .venv-tf-trt build dist

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Optional
 
 import typer
 
-from aimbot import cli_models
+from aimbot import cli_convert, cli_models
 from aimbot.cli_options import Json, Monitor, Out, Profile, RegionText, Seconds, Sets, Window, print_result
 from capture.errors import UserError
 
@@ -21,6 +21,7 @@ app = typer.Typer(
 benchmark_app = typer.Typer(help="Figures, measured here and now.", no_args_is_help=True)
 app.add_typer(benchmark_app, name="benchmark")
 app.add_typer(cli_models.app)
+app.add_typer(cli_convert.app, name="convert")
 
 
 def main() -> None:
@@ -161,6 +162,20 @@ def benchmark_detector(
     from aimbot.commands.benchmark import measure_detector
 
     measure_detector(model or ["doom-nano", "doom-tiny"], source, rounds, as_json)
+
+
+@benchmark_app.command("peers")
+def benchmark_peers(
+    model: Annotated[str, typer.Option(help="A name under models/, or an .onnx file of ours.")] = "doom-nano",
+    source: Annotated[Optional[Path], typer.Option(help="Frames; default: the shipped recording.")] = None,  # noqa: UP045
+    rounds: Annotated[int, typer.Option(min=2)] = 200,
+    threads: Annotated[Optional[int], typer.Option(min=1, help="Default: one a core.")] = None,  # noqa: UP045
+    as_json: Json = False,
+) -> None:
+    """The same weights in every runtime that is installed, in turns."""
+    from aimbot.commands.benchmark import measure_peers
+
+    measure_peers(model, source, rounds, threads, as_json)
 
 
 if __name__ == "__main__":

@@ -15,15 +15,14 @@ from aimbot.cli_options import (
     Predictions,
     Sets,
     Split,
+    model_sets,
     print_result,
 )
 
 app = typer.Typer()
-convert_app = typer.Typer(help="Models in, models out.", no_args_is_help=True)
 labels_app = typer.Typer(
     help="Labelled data: check it, convert it, make frames to label.", no_args_is_help=True
 )
-app.add_typer(convert_app, name="convert")
 app.add_typer(labels_app, name="labels")
 
 
@@ -49,7 +48,7 @@ def detect(
     from aimbot.commands.common import gather_settings
     from aimbot.commands.replay import detect as run_detect
 
-    settings = gather_settings("default", _model_sets(sets, model, backend))
+    settings = gather_settings("default", model_sets(sets, model, backend))
     print_result(run_detect(source, settings, sets or [], out, predictions, track), as_json)
 
 
@@ -82,7 +81,7 @@ def evaluate(
     from aimbot.commands.common import gather_settings
     from aimbot.commands.replay import evaluate as run_evaluate
 
-    settings = gather_settings("default", _model_sets(sets, model, backend))
+    settings = gather_settings("default", model_sets(sets, model, backend))
     print_result(
         run_evaluate(data, split, images, annotations, settings, predictions, out, class_agnostic), as_json
     )
@@ -155,126 +154,6 @@ def train(
     print_result(run_train(settings), as_json)
 
 
-@convert_app.command("onnx")
-def convert_onnx(
-    out: Annotated[Path, typer.Option(metavar="FILE.onnx")],
-    cfg: Annotated[Optional[Path], typer.Option(metavar="FILE", help="A Darknet cfg.")] = None,  # noqa: UP045
-    weights: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(metavar="FILE", help="Of --cfg: Darknet's .weights, Keras's .weights.h5 or .keras."),
-    ] = None,
-    names: Annotated[Optional[Path], typer.Option(metavar="FILE", help="Class names, one a line.")] = None,  # noqa: UP045
-    model: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="Instead: an .onnx file of ours, FP32 or INT8, or a name under models/."),
-    ] = None,
-    pixels: Annotated[Literal["bgr", "bgra"], typer.Option(help="What the graph takes.")] = "bgr",
-    candidates: Annotated[
-        int, typer.Option(min=1, max=3840, help="The most boxes that it decodes, best first.")
-    ] = 300,
-    nms: Annotated[bool, typer.Option("--nms", help="Suppress overlapping boxes inside the graph.")] = False,
-    iou: Annotated[float, typer.Option(min=0.01, max=1.0, help="Of --nms: the most overlap.")] = 0.55,
-    as_json: Json = False,
-) -> None:
-    """To an ONNX that takes captured pixels and gives boxes."""
-    from aimbot.commands.models import choose_form, convert_to_onnx
-
-    form = choose_form(pixels, candidates, iou if nms else None)
-    print_result(convert_to_onnx(cfg, weights, names, model, out, form), as_json)
-
-
-@convert_app.command("darknet")
-def convert_darknet(
-    model: Annotated[str, typer.Option(help="An .onnx file of ours, FP32 or INT8, or a name under models/.")],
-    out: Annotated[Path, typer.Option(metavar="FILE.weights", help="FILE.cfg and FILE.names go beside it.")],
-    as_json: Json = False,
-) -> None:
-    """Our ONNX back to Darknet's cfg and weights."""
-    from aimbot.commands.models import convert_to_darknet
-
-    print_result(convert_to_darknet(model, out), as_json)
-
-
-@convert_app.command("int8")
-def convert_int8(
-    model: Annotated[str, typer.Option(help="An FP32 .onnx file, or a name under models/.")],
-    calibration: Annotated[Path, typer.Option(metavar="SOURCE", help="Recorded frames.")],
-    out: Annotated[Path, typer.Option(metavar="FILE.onnx")],
-    validation: Annotated[Optional[Path], typer.Option(metavar="COCO.json")] = None,  # noqa: UP045
-    method: Annotated[Literal["entropy", "minmax", "percentile"], typer.Option()] = "percentile",
-    max_drop: Annotated[float, typer.Option(help="Points of mAP50 that may be lost.")] = 0.5,
-    force: Annotated[bool, typer.Option("--force", help="Write it all the same.")] = False,
-    keep_float: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(min=0, help="Leave the N most sensitive convolutions in float; default: as needed."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """FP32 to INT8, refused if it sees less."""
-    from aimbot.commands.models import convert_to_int8
-
-    print_result(
-        convert_to_int8(model, calibration, validation, method, max_drop, force, keep_float, out), as_json
-    )
-
-
-@convert_app.command("parity")
-def convert_parity(
-    first: Annotated[str, typer.Argument(metavar="A", help="A name under models/, or a file.")],
-    second: Annotated[str, typer.Argument(metavar="B", help="Another, with the same classes.")],
-    source: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(metavar="SOURCE", help="A recording, images; default: the shipped recording."),
-    ] = None,
-    backend: Backend = None,
-    sets: Sets = None,
-    min_matched: Annotated[
-        Optional[float],  # noqa: UP045
-        typer.Option(min=0.0, max=1.0, help="Exit code 1 if a smaller share of the boxes is matched."),
-    ] = None,
-    min_iou: Annotated[
-        Optional[float],  # noqa: UP045
-        typer.Option(min=0.0, max=1.0, help="Exit code 1 if matched boxes overlap less, on average."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Do two models see the same boxes in the same frames?"""
-    from aimbot.commands.common import gather_settings
-    from aimbot.commands.parity import compare_models, explain_shortfall, print_shortfall
-
-    settings = gather_settings("default", _model_sets(sets, None, backend))
-    result = compare_models(first, second, source, settings.detector)
-    print_result(result, as_json)
-    shortfall = explain_shortfall(result, min_matched, min_iou)
-    if shortfall:
-        print_shortfall(shortfall)
-        raise typer.Exit(1)
-
-
-@convert_app.command("tensorrt")
-def convert_tensorrt(
-    model: Annotated[str, typer.Option(help="An .onnx file, or a name under models/.")],
-    out: Annotated[Path, typer.Option(metavar="FILE.engine")],
-    precision: Annotated[
-        Optional[Literal["int8", "fp16", "fp32"]],  # noqa: UP045
-        typer.Option(help="Default: INT8 of an INT8 model, or else FP16."),
-    ] = None,
-    compute_capability: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Option(metavar="X.Y", help="Of cards that are not here, as 8.6; RTX only; may be repeated."),
-    ] = None,
-    runtime: Annotated[
-        Optional[Literal["rtx", "classic"]],  # noqa: UP045
-        typer.Option(help="TensorRT-RTX, or TensorRT 8.5 to 11; default: what is installed for the card."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """ONNX to a TensorRT engine for the card here, or for named ones."""
-    from aimbot.commands.models import convert_to_tensorrt
-
-    print_result(convert_to_tensorrt(model, out, precision, compute_capability or [], runtime), as_json)
-
-
 @labels_app.command("check")
 def labels_check(
     source: Labels, images: Images = None, split: Split = "train", as_json: Json = False
@@ -322,11 +201,5 @@ def labels_export(
     from aimbot.commands.common import gather_settings
     from aimbot.commands.datasets import export_session
 
-    settings = gather_settings("default", _model_sets(sets, model, backend))
+    settings = gather_settings("default", model_sets(sets, model, backend))
     print_result(export_session(source, out, every_s, min_change, prelabel, settings), as_json)
-
-
-def _model_sets(sets: list[str] | None, model: str | None, backend: str | None) -> list[str]:
-    extra = [f'detector.model="{model}"'] if model else []
-    extra += [f'detector.backend="{backend}"'] if backend else []
-    return [*(sets or []), *extra]

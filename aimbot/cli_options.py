@@ -1,5 +1,7 @@
 """What the commands share: their options, and how a result is printed."""
 
+import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -13,22 +15,49 @@ Monitor = Annotated[Optional[int], typer.Option(help="A monitor, from 1; 0 is al
 Seconds = Annotated[Optional[float], typer.Option(min=0.1, help="Stop after this time.")]  # noqa: UP045
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
 Out = Annotated[Optional[Path], typer.Option(help="A folder for the results.")]  # noqa: UP045
-Model = Annotated[Optional[str], typer.Option(help="A name under models/, an .onnx or .engine file.")]  # noqa: UP045
-Backend = Annotated[Optional[str], typer.Option(help="auto, openvino, onnx or tensorrt.")]  # noqa: UP045
+Model = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(help="A name under models/, an .onnx or .engine file, a SavedModel."),
+]
+Backend = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(help="auto, openvino, onnx, tensorrt or tensorflow."),
+]
 Predictions = Annotated[Optional[Path], typer.Option(metavar="FILE", help="Write COCO results JSON.")]  # noqa: UP045
+
+Cfg = Annotated[Optional[Path], typer.Option(metavar="FILE", help="A Darknet cfg.")]  # noqa: UP045
+Weights = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(metavar="FILE", help="Of --cfg: Darknet's .weights, Keras's .weights.h5 or .keras."),
+]
+Names = Annotated[Optional[Path], typer.Option(metavar="FILE", help="Class names, one a line.")]  # noqa: UP045
+InsteadModel = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(help="Instead: an .onnx file of ours, FP32 or INT8, or a name under models/."),
+]
 
 Labels = Annotated[Path, typer.Argument(help="A COCO .json, a data.yaml, or a folder with labels.")]
 Images = Annotated[Optional[Path], typer.Option(metavar="DIR", help="Where a COCO file's images are.")]  # noqa: UP045
 Split = Annotated[str, typer.Option(help="Which part, where the data has parts: train, val, test.")]
 
 
+def print_json(data: dict[str, Any]) -> None:
+    """One JSON object on stdout, and nothing else."""
+    sys.stdout.write(json.dumps(data) + "\n")
+
+
 def print_result(result: dict[str, Any], as_json: bool) -> None:
     """One JSON object on stdout: a line for a script, or else indented and coloured."""
-    from aimbot.commands.common import print_json
-
     if as_json:
         print_json(result)
         return
     from rich import print_json as print_pretty
 
     print_pretty(data=result)
+
+
+def model_sets(sets: list[str] | None, model: str | None, backend: str | None) -> list[str]:
+    """`--set` with what `--model` and `--backend` say."""
+    extra = [f'detector.model="{model}"'] if model else []
+    extra += [f'detector.backend="{backend}"'] if backend else []
+    return [*(sets or []), *extra]

@@ -10,7 +10,9 @@ from rich.table import Table
 
 from capture.clock import monotonic_ns
 from capture.frame import Frame, Region
-from detection.detector import BackendName, DetectorSettings, open_detector
+from detection.detector import BackendName, DetectorSettings, YoloDetector, open_detector
+
+Track = Callable[[Sequence[int]], Any]
 
 WARM_UP = 10
 
@@ -21,7 +23,7 @@ def run(
     frames: Sequence[Frame] = (),
     rounds: int = 200,
     threads: int = 0,
-    track: Callable[[Sequence[int]], Any] = iter,
+    track: Track = iter,
 ) -> dict[str, Any]:
     """Rows of model, backend, precision, size, p50_ms, p99_ms and fps; each round runs each of them once.
 
@@ -31,9 +33,23 @@ def run(
     settings = [
         DetectorSettings(model=model, backend=backend, threads=threads)
         for model in models
-        for backend in backends
+        for backend in (backends if not Path(model).is_dir() else ["tensorflow"])
     ]
     detectors = [open_detector(choice) for choice in settings]
+    named = [
+        (name_model(choice.model), detector) for choice, detector in zip(settings, detectors, strict=True)
+    ]
+    rows = measure_in_turns(named, frames, rounds, track)
+    for detector in detectors:
+        detector.close()
+    return {"rows": rows}
+
+
+def measure_in_turns(
+    named: Sequence[tuple[str, YoloDetector]], frames: Sequence[Frame], rounds: int, track: Track = iter
+) -> list[dict[str, Any]]:
+    """A row for each detector, as of `run`; the first of a pair is what its model is called."""
+    detectors = [detector for _, detector in named]
     shown = [list(frames) or [make_noise_frame(detector.input_size_wh)] for detector in detectors]
     taken_ms = np.zeros((len(detectors), rounds))
     for number in track(range(-WARM_UP, rounds)):
@@ -43,9 +59,9 @@ def run(
             detector.detect(frame)
             if number >= 0:
                 taken_ms[index, number] = (monotonic_ns() - begun_ns) / 1e6
-    rows = [
+    return [
         {
-            "model": name_model(choice.model),
+            "model": name,
             "backend": detector.backend.name,
             "precision": detector.precision,
             "size": "x".join(map(str, detector.input_size_wh)),
@@ -54,11 +70,8 @@ def run(
             "fps": float(1000 / times.mean()),
             "threads": detector.backend.threads,
         }
-        for choice, detector, times in zip(settings, detectors, taken_ms, strict=True)
+        for (name, detector), times in zip(named, taken_ms, strict=True)
     ]
-    for detector in detectors:
-        detector.close()
-    return {"rows": rows}
 
 
 def name_model(model: str) -> str:

@@ -1,6 +1,7 @@
 """The deploy ONNX, FP32 or INT8, back to Darknet: .weights, and beside it the .cfg and .names."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,15 @@ from detection.layers import BN_EPSILON
 from detection.weights import Convolution, write_weights
 
 
+@dataclass(frozen=True, slots=True)
+class DarknetModel:
+    """All that a model is: its cfg, its convolutions by the index of their section, its class names."""
+
+    config: DarknetConfig
+    convolutions: dict[int, Convolution]
+    class_names: tuple[str, ...]
+
+
 def convert_darknet(model: Path, out: Path) -> dict[str, Any]:
     """Write `out` (FILE.weights), FILE.cfg and FILE.names of a deploy ONNX, FP32 or INT8.
 
@@ -23,13 +33,21 @@ def convert_darknet(model: Path, out: Path) -> dict[str, Any]:
     """
     if out.suffix != ".weights":
         raise UserError(f"expected --out FILE.weights, got {out}")
+    read = read_darknet(model)
+    write_weights(out, read.convolutions.values())
+    cfg, names = out.with_suffix(".cfg"), out.with_suffix(".names")
+    cfg.write_text(read.config.text, encoding="utf-8")
+    names.write_text("\n".join(read.class_names) + "\n", encoding="utf-8")
+    return {"out": str(out), "cfg": str(cfg), "names": str(names), "convolutions": len(read.convolutions)}
+
+
+def read_darknet(model: Path) -> DarknetModel:
+    """What a deploy ONNX, FP32 or INT8, was made of; UserError for another kind of file."""
     loaded, config = read_deploy_onnx(model)
     metadata = {prop.key: prop.value for prop in loaded.metadata_props}
-    write_weights(out, list(extract_convolutions(loaded.graph, config)))  # all of them, or no file
-    cfg, names = out.with_suffix(".cfg"), out.with_suffix(".names")
-    cfg.write_text(config.text, encoding="utf-8")
-    names.write_text(metadata["class_names"] + "\n", encoding="utf-8")
-    return {"out": str(out), "cfg": str(cfg), "names": str(names), "convolutions": len(config.kernels)}
+    layers = extract_convolutions(loaded.graph, config)
+    convolutions = dict(zip(config.kernels, layers, strict=True))
+    return DarknetModel(config, convolutions, tuple(metadata["class_names"].splitlines()))
 
 
 def extract_convolutions(graph: Any, config: DarknetConfig) -> Iterator[Convolution]:

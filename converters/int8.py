@@ -158,7 +158,11 @@ def prepare_images(model: Any, frames: Iterable[Frame]) -> list[NDArray[np.uint8
     """Frames as the network takes them, uint8 (1, H, W, 3 or 4); UserError if there are too few."""
     sizes = [dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim]
     _, height, width, channels = sizes
-    canvas = Canvas((width, height), channels=channels)
+    return place_frames(frames, Canvas((width, height), channels=channels))
+
+
+def place_frames(frames: Iterable[Frame], canvas: Canvas) -> list[NDArray[np.uint8]]:
+    """Copies of frames as a network takes them; UserError if there are too few to calibrate on."""
     images = [canvas.place(frame).copy() for frame in frames]
     if len(images) < FEWEST_FRAMES:
         raise UserError(f"expected at least {FEWEST_FRAMES} frames to calibrate on, got {len(images)}")

@@ -16,10 +16,15 @@ from detection import boxes
 from detection.detections import Detections, no_detections
 from detection.layouts import Layout, recognise
 from detection.preprocess import Canvas
+from detection.saved_model import check_saved_model
 from detection.signature import Signature, count_channels
 
-BackendName = Literal["auto", "openvino", "onnx", "tensorrt"]
-PACKAGES = {"openvino": ("openvino", "openvino"), "onnx": ("onnxruntime", "local-aim-assistant[onnx]")}
+BackendName = Literal["auto", "openvino", "onnx", "tensorrt", "tensorflow"]
+PACKAGES = {
+    "openvino": ("openvino", "openvino"),
+    "onnx": ("onnxruntime", "local-aim-assistant[onnx]"),
+    "tensorflow": ("tensorflow", "local-aim-assistant[tensorflow]"),
+}
 
 
 class DetectorSettings(BaseModel):
@@ -149,10 +154,12 @@ def model_names() -> list[str]:
 
 
 def find_model(model: str) -> Path:
-    """The file of a name under models/ or of a path; UserError names what there is."""
+    """The file of a name under models/, a file, or a SavedModel folder; UserError names what there is."""
     if model in model_names():
         return Path(str(resources.files("models").joinpath(model, "model.onnx")))
     path = Path(model)
+    if path.is_dir():
+        return check_saved_model(path)
     if path.is_file():
         if path.suffix not in (".onnx", ".engine"):
             raise UserError(
@@ -167,16 +174,19 @@ def find_model(model: str) -> Path:
 
 
 def _open_backend(path: Path, settings: DetectorSettings) -> Backend:
-    name = settings.backend
-    if name == "tensorrt" or (name == "auto" and path.suffix == ".engine"):
+    name = _choose_backend(path) if settings.backend == "auto" else settings.backend
+    _check_kind(path, name)
+    if name == "tensorrt":
         from detection.backends.tensorrt import open_tensorrt
 
         return open_tensorrt(path, settings.input_px)
-    if name == "auto":
-        name = "onnx" if not _is_installed("openvino") and _is_installed("onnx") else "openvino"
     if not _is_installed(name):
         package, install = PACKAGES[name]
         raise UserError(f"backend {name} needs the package {package}: pip install '{install}'")
+    if name == "tensorflow":
+        from detection.backends.tensorflow import TensorFlowBackend
+
+        return TensorFlowBackend(path, settings.threads, settings.input_px)
     if name == "openvino":
         from detection.backends.openvino import OpenVinoBackend
 
@@ -184,6 +194,28 @@ def _open_backend(path: Path, settings: DetectorSettings) -> Backend:
     from detection.backends.onnx import OnnxBackend
 
     return OnnxBackend(path, settings.threads, settings.input_px)
+
+
+def _choose_backend(path: Path) -> str:
+    """The one that runs this kind of file; of those for ONNX, what is installed and fastest on a CPU."""
+    if path.is_dir():
+        return "tensorflow"
+    if path.suffix == ".engine":
+        return "tensorrt"
+    return "onnx" if not _is_installed("openvino") and _is_installed("onnx") else "openvino"
+
+
+def _check_kind(path: Path, backend: str) -> None:
+    """UserError for a file that this back end does not read."""
+    if backend == "tensorflow" and not path.is_dir():
+        wanted = "a SavedModel folder (`run_aimbot.py convert saved-model`)"
+    elif backend != "tensorflow" and path.is_dir():
+        wanted = "an .onnx file"
+    elif backend != "tensorrt" and path.suffix == ".engine":
+        wanted = "an .onnx file, for an engine runs in TensorRT alone,"
+    else:
+        return
+    raise UserError(f"expected {wanted} for backend {backend}, got {path}")
 
 
 def _is_installed(backend: str) -> bool:

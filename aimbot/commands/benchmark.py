@@ -5,7 +5,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from aimbot.commands.common import gather_settings, print_json, shipped_recording
+import psutil
+
+from aimbot.cli_options import print_json
+from aimbot.commands.common import gather_settings, shipped_recording
 from aimbot.pointer import Pointer, open_pointer
 from capture.clock import monotonic_ns
 from capture.frame import Frame
@@ -33,6 +36,15 @@ def measure_detector(models: list[str], source: Path | None, rounds: int, as_jso
         backends.append("onnx")
     result = detector.run(models, backends, read_frames(source), rounds)
     show(result, detector.print_table, as_json)
+
+
+def measure_peers(model: str, source: Path | None, rounds: int, threads: int | None, as_json: bool) -> None:
+    """Latency of one model in every installed runtime, FP32 and INT8."""
+    from benchmarks import peers
+
+    cores = psutil.cpu_count(logical=False) or 1
+    result = peers.run(model, read_frames(source), rounds, threads or cores)
+    show(result, peers.print_table, as_json)
 
 
 def read_frames(source: Path | None) -> list[Frame]:

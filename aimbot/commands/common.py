@@ -1,7 +1,6 @@
 """What several commands share."""
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,11 +21,6 @@ from capture.source import LiveSource, open_source
 from capture.window import FocusWatch
 
 stderr = Console(stderr=True, highlight=False)
-
-
-def print_json(data: dict[str, Any]) -> None:
-    """One JSON object on stdout, and nothing else."""
-    sys.stdout.write(json.dumps(data) + "\n")
 
 
 def write_json(path: Path, data: dict[str, Any]) -> None:

@@ -107,15 +107,19 @@ def convert_to_onnx(
         return {"out": str(reform_onnx(find_model(model), out, form))}
     if cfg is None or model is not None:
         raise UserError("expected either --cfg, with --weights and --names, or --model, got both or neither")
-    classes = read_cfg(cfg).heads[0].classes
-    if names is not None:
-        class_names = names.read_text(encoding="utf-8").split("\n") if names.is_file() else []
-        class_names = [name.strip() for name in class_names if name.strip()]
-        if len(class_names) != classes:
-            raise UserError(f"expected {classes} class names in {names}, got {len(class_names)}")
-    else:
-        class_names = [f"class_{index}" for index in range(classes)]
+    class_names = read_class_names(names, read_cfg(cfg).heads[0].classes)
     return {"out": str(convert_onnx(cfg, weights, class_names, out, form))}
+
+
+def read_class_names(names: Path | None, classes: int) -> list[str]:
+    """The lines of a file of class names, or class_0, … without one; UserError if it holds another number."""
+    if names is None:
+        return [f"class_{index}" for index in range(classes)]
+    lines = names.read_text(encoding="utf-8").split("\n") if names.is_file() else []
+    found = [line.strip() for line in lines if line.strip()]
+    if len(found) != classes:
+        raise UserError(f"expected {classes} class names in {names}, got {len(found)}")
+    return found
 
 
 def convert_to_darknet(model: str, out: Path) -> dict[str, Any]:

@@ -1,0 +1,51 @@
+"""`convert saved-model` and `convert tf-trt`: models for TensorFlow.
+
+The second runs on Python 3.10 too (see converters/tftrt.py), so it imports neither the settings nor the loop.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from capture.errors import UserError
+
+if TYPE_CHECKING:
+    from converters.tftrt import Precision
+
+
+def convert_to_saved_model(
+    cfg: Path | None, weights: Path | None, names: Path | None, model: str | None, out: Path
+) -> dict[str, Any]:
+    """A cfg with its weights, or a deploy ONNX of any precision, to a SavedModel."""
+    from aimbot.commands.models import read_class_names
+    from converters.darknet import DarknetModel, read_darknet
+    from converters.onnx import build_loaded_network
+    from converters.saved_model import convert_saved_model
+    from detection.darknet import read_cfg
+    from detection.detector import find_model
+    from detection.weights import read_convolutions
+
+    if model is not None and not (cfg or weights or names):
+        return {"out": str(convert_saved_model(read_darknet(find_model(model)), out))}
+    if cfg is None or model is not None:
+        raise UserError("expected either --cfg, with --weights and --names, or --model, got both or neither")
+    config = read_cfg(cfg)
+    class_names = read_class_names(names, config.heads[0].classes)
+    convolutions = read_convolutions(build_loaded_network(config, weights), config)
+    return {"out": str(convert_saved_model(DarknetModel(config, convolutions, tuple(class_names)), out))}
+
+
+def convert_to_tftrt(
+    saved_model: Path, precision: "Precision", calibration: Path | None, out: Path
+) -> dict[str, Any]:
+    """A SavedModel to TF-TRT; INT8 is calibrated on all frames of a recording."""
+    from capture.clock import monotonic_ns
+    from capture.replay import open_replay
+    from converters.tftrt import convert_tftrt
+
+    if calibration is None:
+        return convert_tftrt(saved_model, precision, None, out)
+    recording = open_replay(calibration, paced=False, clock=monotonic_ns)
+    try:
+        return convert_tftrt(saved_model, precision, iter(recording.grab, None), out)
+    finally:
+        recording.close()

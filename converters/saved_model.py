@@ -1,0 +1,142 @@
+"""A Darknet model to a SavedModel: captured pixels in, raw heads out, for TensorFlow and for TF-TRT."""
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from capture.errors import UserError, missing_package
+from converters.darknet import DarknetModel
+from converters.export import fold_norm
+from detection.darknet import DarknetConfig
+from detection.saved_model import check_target, write_metadata
+from detection.weights import Convolution, fill_network
+
+TOLERANCE = 1e-3
+
+
+def convert_saved_model(model: DarknetModel, out: Path) -> Path:
+    """Write a SavedModel folder and return its path.
+
+    Its serving signature takes `images`, uint8 (1, H, W, 3) BGR, and gives `head_0`, ..., float32
+    (1, h, w, A * (5 + C)) in the cfg's order. Batch norms are folded into the kernels, and the colour order
+    and the division by 255 into the first one, so what is left is convolutions, which TF-TRT takes whole.
+    UserError for a missing package, names that do not fit the classes, an `out` that holds something else,
+    and a SavedModel whose heads are not those of the cfg's network.
+    """
+    config, classes = model.config, model.config.heads[0].classes
+    if len(model.class_names) != classes:
+        raise UserError(f"expected {classes} class names, got {len(model.class_names)}")
+    check_target(out)
+    network = build_folded_network(config, model.convolutions)
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder)
+        save_network(network, config, made)
+        difference = measure_difference(made, config, model.convolutions)
+        if not difference <= TOLERANCE:
+            raise UserError(
+                f"expected the SavedModel and its cfg's network to agree within {TOLERANCE} of the largest "
+                f"value of each head, they differ by {difference:.2g}"
+            )
+        shutil.copytree(made, out, dirs_exist_ok=True)
+    write_metadata(
+        out,
+        {
+            "darknet_cfg": config.text,
+            "class_names": "\n".join(model.class_names),
+            "producer": "local-aim-assistant",
+            "precision": "fp32",
+        },
+    )
+    return out
+
+
+def import_keras() -> Any:
+    """Keras 3 on TensorFlow; UserError where another Keras, or another backend of it, would be used."""
+    try:
+        import keras
+        import tensorflow  # noqa: F401  # said before any work is done
+    except ImportError as error:
+        raise missing_package("converting", error.name, "convert") from error
+    found = f"Keras {keras.__version__} on {keras.backend.backend()}"
+    if int(keras.__version__.split(".")[0]) < 3 or keras.backend.backend() != "tensorflow":
+        raise UserError(
+            f"expected Keras 3 on tensorflow to write a SavedModel, got {found}; "
+            "use the project's own environment, and unset KERAS_BACKEND"
+        )
+    return keras
+
+
+def build_folded_network(config: DarknetConfig, convolutions: Mapping[int, Convolution]) -> Any:
+    """The cfg's Keras model without batch norms, for pixels of 0 to 255 in BGR."""
+    import_keras()
+    from detection.network import build_network
+
+    network = build_network(drop_norms(config))
+    fill_network(network, fold_convolutions(config, convolutions))
+    return network
+
+
+def drop_norms(config: DarknetConfig) -> DarknetConfig:
+    """The cfg with convolutions that have a bias where they had a batch norm."""
+    sections = tuple(
+        replace(section, options={**section.options, "batch_normalize": "0"})
+        if "batch_normalize" in section.options
+        else section
+        for section in config.sections
+    )
+    return replace(config, sections=sections)
+
+
+def fold_convolutions(
+    config: DarknetConfig, convolutions: Mapping[int, Convolution]
+) -> dict[int, Convolution]:
+    """Convolutions without norms; the first takes over the colour order and the division by 255."""
+    folded = {index: Convolution(*fold_norm(layer), None) for index, layer in convolutions.items()}
+    first = next(iter(config.kernels))
+    kernel = folded[first].kernel[:, ::-1] / np.float32(255)
+    return {**folded, first: replace(folded[first], kernel=kernel)}
+
+
+def save_network(network: Any, config: DarknetConfig, out: Path) -> None:
+    """A Keras model behind a serving signature of captured pixels, as a SavedModel."""
+    import tensorflow as tf
+
+    from detection.network import list_heads
+
+    shape = (1, config.height_px, config.width_px, 3)
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8, name="images")])  # type: ignore[untyped-decorator]
+    def serve(images: Any) -> dict[str, Any]:
+        heads = list_heads(network(tf.cast(images, tf.float32), training=False))
+        return {f"head_{index}": head for index, head in enumerate(heads)}
+
+    holder = tf.Module()
+    holder.variables_of_network = network.variables  # what is saved is what a module holds
+    tf.saved_model.save(holder, str(out), signatures=serve.get_concrete_function())
+
+
+def measure_difference(saved: Path, config: DarknetConfig, convolutions: Mapping[int, Convolution]) -> float:
+    """Largest difference between the heads of a SavedModel and of the cfg's network, on one noise image.
+
+    Of each head, the largest absolute difference over the largest absolute value of the network's.
+    """
+    import tensorflow as tf
+
+    from detection.network import build_network, list_heads
+
+    shape = (1, config.height_px, config.width_px, 3)
+    images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    network = build_network(config)
+    fill_network(network, convolutions)
+    expected = list_heads(network(images[..., ::-1].astype(np.float32) / 255, training=False))
+    loaded = tf.saved_model.load(str(saved))
+    got = loaded.signatures["serving_default"](images=tf.constant(images))
+    return max(
+        float(np.abs(got[f"head_{index}"] - head).max() / np.abs(head).max())
+        for index, head in enumerate(np.asarray(head) for head in expected)
+    )
