@@ -45,7 +45,9 @@ def test_an_int8_engine_is_built_for_cards_that_are_not_here(tmp_path: Path, mod
     assert engine.key.capabilities == AMPERE_AND_ADA
     assert engine.signature.metadata["precision"] == "int8"
     assert len(engine.plan) > weights
-    assert halves["bytes"] - result["bytes"] > 0.4 * weights  # the weights really are bytes in the one
+    assert (
+        halves["bytes"] - result["bytes"] > 0.25 * weights
+    )  # the weights are bytes in the one; kernels differ too
 
 
 def count_quantized_weights(path: Path) -> int:
