@@ -12,6 +12,8 @@ Precision = Literal["fp32", "fp16", "int8"]
 # outermost values: this costs doom-tiny 0.15 points of mAP50 and doom-nano none (docs/tensorrt.md).
 REACH = 0.85
 
+DECODING = ("decode_", "detections")  # names of the nodes that converters/decoding.py writes
+
 
 def find_precision(model: Any) -> Precision:
     """Of a model's arithmetic, told from its nodes and weights."""
@@ -85,12 +87,22 @@ def to_float(model: Any) -> Any:
 
 
 def to_half(model: Any) -> Any:
-    """A copy that computes in FP16 and still takes and gives what it did, for runtimes with strict types."""
+    """A copy that computes in FP16 and still takes and gives what it did, for runtimes with strict types.
+
+    Boxes are decoded in FP32: from 512 pixels on, halves are half a pixel apart.
+    """
     try:
         from onnxruntime.transformers.float16 import convert_float_to_float16
+        from onnxruntime.transformers.onnx_model import OnnxModel
     except ImportError as error:
         raise missing_package("an FP16 engine", error.name, "tensorrt-rtx") from error
-    return convert_float_to_float16(model, keep_io_types=True)
+    decoding = [node.name for node in model.graph.node if node.name.startswith(DECODING)]
+    halves = convert_float_to_float16(model, keep_io_types=True, node_block_list=decoding)
+    _skip_round_trips(halves.graph)
+    tidied = OnnxModel(halves)
+    tidied.prune_graph()
+    tidied.topological_sort()
+    return tidied.model
 
 
 def _trace_pixels(graph: Any) -> set[str]:
@@ -109,6 +121,25 @@ def _copy(model: Any) -> Any:
     copy = type(model)()
     copy.CopyFrom(model)
     return copy
+
+
+def _skip_round_trips(graph: Any) -> None:
+    """Read floats where they were made: the converter passes them through halves between two float nodes."""
+    import onnx
+
+    casts = {node.output[0]: node for node in graph.node if node.op_type == "Cast"}
+    kinds = {name: node.attribute[0].i for name, node in casts.items()}
+    source = {
+        name: casts[node.input[0]].input[0]
+        for name, node in casts.items()
+        if kinds[name] == onnx.TensorProto.FLOAT and kinds.get(node.input[0]) == onnx.TensorProto.FLOAT16
+    }
+    given = {value.name for value in graph.output}
+    for node in graph.node:
+        if node.op_type == "Cast" and node.output[0] in source and node.output[0] in given:
+            node.input[0] = source[node.output[0]]
+        else:
+            node.input[:] = [source.get(name, name) for name in node.input]
 
 
 def _remove_pair(graph: Any, quantize: Any) -> None:
