@@ -1,6 +1,7 @@
 """One model in every runtime that is installed, FP32 and INT8, in turns on the same frames."""
 
 import importlib.util
+import platform
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -62,8 +63,8 @@ class Forms:
 def run(
     model: str, frames: Sequence[Frame], rounds: int = 200, threads: int = 1, track: Track = iter
 ) -> dict[str, Any]:
-    """Rows as of `benchmark detector`, and what is left out, with the reason: a runtime that is
-    not installed, or cannot run this model.
+    """The processor, rows as of `benchmark detector`, and what is left out, with the reason: a runtime that
+    is not installed, or cannot run this model.
 
     The weights are those of `model`, a deploy ONNX of any precision or a name. Every row has all of
     `detect`, from pixels to boxes, on `threads` threads, and matched_share: how far its boxes are those of
@@ -88,7 +89,18 @@ def run(
             row["matched_share"] = compare_detectors(detectors[0], detector, frames)["matched_share"]
         for detector in detectors:
             detector.close()
-    return {"rows": rows, "left_out": missing + refused}
+    return {"cpu": describe_cpu(), "rounds": rounds, "rows": rows, "left_out": missing + refused}
+
+
+def describe_cpu() -> str:
+    """The processor's name, where OpenVINO is there to tell it, and the instruction sets that NumPy finds."""
+    found = np.show_config(mode="dicts")["SIMD Extensions"]["found"]
+    name = platform.machine()
+    if has("openvino"):
+        import openvino
+
+        name = str(openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")).strip()
+    return f"{name} ({', '.join(found)})"
 
 
 def has(runtime: str) -> bool:

@@ -79,6 +79,8 @@ def test_every_installed_runtime_has_its_rows_and_the_others_their_pip_line(tmp_
         ("opencv", "fp32"),
     ]
     assert {(row["model"], row["size"], row["threads"]) for row in result["rows"]} == {("small", "64x32", 1)}
+    assert result["rounds"] == 2
+    assert result["cpu"].endswith(")")
     assert all(0 < row["p50_ms"] <= row["p99_ms"] for row in result["rows"])
     assert all(row["matched_share"] == 1 for row in result["rows"] if row["precision"] == "fp32")
     reason = "not installed; pip install 'local-aim-assistant[peers]'"
