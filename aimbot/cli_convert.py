@@ -91,7 +91,10 @@ def convert_int8(
     model: Annotated[str, typer.Option(help="An FP32 .onnx file, or a name under models/.")],
     calibration: Annotated[Path, typer.Option(metavar="SOURCE", help="Recorded frames.")],
     out: Annotated[Path, typer.Option(metavar="FILE.onnx")],
-    validation: Annotated[Optional[Path], typer.Option(metavar="COCO.json")] = None,  # noqa: UP045
+    validation: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="LABELS", help="Labelled frames, for the gate."),
+    ] = None,
     method: Annotated[Literal["entropy", "minmax", "percentile"], typer.Option()] = "percentile",
     max_drop: Annotated[float, typer.Option(help="Points of mAP50 that may be lost.")] = 0.5,
     force: Annotated[bool, typer.Option("--force", help="Write it all the same.")] = False,
@@ -102,7 +105,7 @@ def convert_int8(
     as_json: Json = False,
 ) -> None:
     """FP32 to INT8, refused if it sees less."""
-    from aimbot.commands.models import convert_to_int8
+    from aimbot.commands.int8 import convert_to_int8
 
     print_result(
         convert_to_int8(model, calibration, validation, method, max_drop, force, keep_float, out), as_json

@@ -21,6 +21,7 @@ from converters.qdq import (
     head_convolutions,
     image_tensors,
     insert_qdq,
+    quantized_convolutions,
 )
 from converters.sensitivity import rank_convolutions
 from detection.detector import BackendName, DetectorSettings, open_detector
@@ -29,6 +30,7 @@ from detection.training.dataset import Dataset
 from detection.training.evaluate import Track, evaluate, settings_for_evaluation
 
 FEWEST_FRAMES = 32
+MOST_FRAMES = 512  # they are held in memory, 0.9 MB each at 640x480
 KEPT_FLOAT = (0, 1, 2, 4, 8)
 """Convolutions to leave in float, one count after the other, until the gate is content."""
 
@@ -82,14 +84,14 @@ def convert_int8(
     So many of the most sensitive convolutions stay in float as `keep_float` says, or, where it is None, as
     the gate needs, of KEPT_FLOAT. Returns map50_fp32, map50_int8, drop (in points, hundredths of mAP50),
     calibration, frames, kept_float (names), written. The figures are None without `validation`. A drop above
-    `max_drop` writes nothing unless forced. UserError for a model that is not an FP32 deploy ONNX or finds
-    nothing, for too few frames, and for a missing package.
+    `max_drop` writes nothing unless forced. UserError for a model that is not an FP32 deploy ONNX, finds
+    nothing or has nothing to quantize, for too few frames, and for a missing package.
     """
     graph = load_fp32(model)
     scheme = scheme or default_scheme(graph)
+    counts = plan_counts(graph, scheme, keep_float, model)
     calibrated = calibrate(graph, prepare_images(graph, frames), method, scheme, track)
     before = measure_fp32(model, validation, backend, track) if validation else None
-    counts = KEPT_FLOAT if keep_float is None else (keep_float,)
     tried: list[Candidate] = []
     ranking: list[str] = []
     for count in counts:
@@ -130,6 +132,23 @@ def default_scheme(graph: Any, symmetric: bool = False) -> QdqScheme:
     return QdqScheme(weights="paired", skip=heads)
 
 
+def plan_counts(graph: Any, scheme: QdqScheme, keep_float: int | None, model: Path) -> tuple[int, ...]:
+    """How many sensitive convolutions to leave in float, to be tried in turn.
+
+    UserError if none would be left for INT8.
+    """
+    most = len(quantized_convolutions(graph.graph, scheme))
+    if most == 0:
+        raise UserError(f"expected convolutions other than the heads to quantize, {model} has none; use FP32")
+    if keep_float is None:
+        return tuple(count for count in KEPT_FLOAT if count < most)
+    if keep_float >= most:
+        raise UserError(
+            f"expected --keep-float to leave some of the {most} convolutions to INT8, got {keep_float}"
+        )
+    return (keep_float,)
+
+
 def calibrate(
     graph: Any, images: Sequence[NDArray[np.uint8]], method: Method, scheme: QdqScheme, track: Track = iter
 ) -> Calibrated:
@@ -162,8 +181,17 @@ def prepare_images(model: Any, frames: Iterable[Frame]) -> list[NDArray[np.uint8
 
 
 def place_frames(frames: Iterable[Frame], canvas: Canvas) -> list[NDArray[np.uint8]]:
-    """Copies of frames as a network takes them; UserError if there are too few to calibrate on."""
-    images = [canvas.place(frame).copy() for frame in frames]
+    """Copies of frames as a network takes them; UserError if there are too few to calibrate on.
+
+    Of more than MOST_FRAMES at least the half of so many, spread evenly over all.
+    """
+    images: list[NDArray[np.uint8]] = []
+    step = 1
+    for number, frame in enumerate(frames):
+        if len(images) == MOST_FRAMES:
+            images, step = images[::2], 2 * step
+        if number % step == 0:
+            images.append(canvas.place(frame).copy())
     if len(images) < FEWEST_FRAMES:
         raise UserError(f"expected at least {FEWEST_FRAMES} frames to calibrate on, got {len(images)}")
     return images

@@ -59,11 +59,16 @@ def image_tensors(graph: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
+def quantized_convolutions(graph: Any, scheme: QdqScheme) -> tuple[str, ...]:
+    """Names of the convolutions that a scheme does not leave in float."""
+    return tuple(node.name for node in graph.node if node.op_type == "Conv" and node.name not in scheme.skip)
+
+
 def activation_tensors(graph: Any, scheme: QdqScheme) -> dict[str, str]:
     """Tensors to quantize, each with the name of its group: the tensors of a group share one scale."""
     producers = {name: node for node in graph.node for name in node.output}
-    convolutions = [node for node in graph.node if node.op_type == "Conv" and node.name not in scheme.skip]
-    groups = {node.input[0]: node.input[0] for node in convolutions}
+    convolutions = quantized_convolutions(graph, scheme)
+    groups = {node.input[0]: node.input[0] for node in graph.node if node.name in convolutions}
     pending = list(groups) if scheme.moves else []
     while pending:
         tensor = pending.pop()
@@ -88,6 +93,7 @@ def insert_qdq(model: Any, ranges: Ranges, scheme: QdqScheme) -> Any:
     out = onnx.ModelProto()
     out.CopyFrom(model)
     graph = out.graph
+    convolutions = quantized_convolutions(graph, scheme)
     groups = activation_tensors(graph, scheme)
     new_nodes: list[Any] = []
     replaced: dict[str, str] = {}
@@ -107,9 +113,9 @@ def insert_qdq(model: Any, ranges: Ranges, scheme: QdqScheme) -> Any:
         ]
         replaced[tensor] = f"{key}dq"
     for node in graph.node:
-        if node.op_type in MOVES or (node.op_type == "Conv" and node.name not in scheme.skip):
+        if node.op_type in MOVES or node.name in convolutions:
             node.input[:] = [replaced.get(name, name) for name in node.input]
-    new_nodes += _quantize_convolutions(graph, scheme)
+    new_nodes += _quantize_convolutions(graph, convolutions, scheme.weights)
     _sort_nodes(graph, new_nodes)
     onnx.checker.check_model(out)
     return out
@@ -147,16 +153,16 @@ def quantize_weights(
     return quantized, scale
 
 
-def _quantize_convolutions(graph: Any, scheme: QdqScheme) -> list[Any]:
+def _quantize_convolutions(graph: Any, convolutions: Sequence[str], mode: WeightMode) -> list[Any]:
     import onnx
 
     arrays = {value.name: value for value in graph.initializer}
     nodes = []
     for node in graph.node:
-        if node.op_type != "Conv" or node.name in scheme.skip:
+        if node.name not in convolutions:
             continue
         name = node.input[1]
-        quantized, scale = quantize_weights(onnx.numpy_helper.to_array(arrays[name]), scheme.weights)
+        quantized, scale = quantize_weights(onnx.numpy_helper.to_array(arrays[name]), mode)
         graph.initializer.remove(arrays[name])
         zero = np.zeros(len(scale), np.int8)
         key = f"{node.name}_weights"

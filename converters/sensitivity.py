@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from capture.frame import Frame, Region
 from converters.onnx import save_model
 from converters.parity import match_detections
-from converters.qdq import QdqScheme
+from converters.qdq import QdqScheme, quantized_convolutions
 from detection.detections import Detections
 from detection.detector import BackendName, DetectorSettings, open_detector
 from detection.training.evaluate import Track
@@ -35,9 +35,7 @@ def rank_convolutions(
     runtime that will run it. `quantize` makes an INT8 copy of the model for a scheme; images: uint8
     (1, H, W, 3) each, of which a few are used.
     """
-    names = [
-        node.name for node in model.graph.node if node.op_type == "Conv" and node.name not in scheme.skip
-    ]
+    names = quantized_convolutions(model.graph, scheme)
     frames = [_as_frame(image) for image in images[:: max(1, len(images) // PROBED_FRAMES)]]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "probe.onnx"

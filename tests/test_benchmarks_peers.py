@@ -6,19 +6,19 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 from test_aimbot_cli import assert_mistake, call
-from tiny_detector import make_tiny_onnx
+from tiny_detector import TINY_NAMES, make_tiny_onnx
 
 from benchmarks.detector import measure_in_turns
 from benchmarks.peer_runtimes import OpenCvBackend
 from benchmarks.peers import print_table, wrap
 from converters.darknet import read_darknet
 from converters.export import export_graph
-from converters.onnx import convert_onnx, save_model
-from detection.darknet import read_cfg
+from converters.onnx import save_model
+from detection.darknet import parse_cfg
 from detection.detector import DetectorSettings, open_detector
-from detection.weights import write_weights
 from tools.darknet_parity import random_convolutions
 
 pytest.importorskip("tensorflow")
@@ -49,6 +49,15 @@ classes=2
 """
 
 
+def make_small_onnx(path: Path) -> Path:
+    """The deploy ONNX of CFG, with random weights."""
+    config = parse_cfg(CFG)
+    model = export_graph(config, dict(zip(config.kernels, random_convolutions(config, seed=1), strict=True)))
+    metadata = {"darknet_cfg": CFG, "class_names": "\n".join(TINY_NAMES), "precision": "fp32"}
+    onnx.helper.set_model_props(model, metadata)
+    return save_model(model, path)
+
+
 def write_pictures(folder: Path, count: int) -> Path:
     folder.mkdir()
     rng = np.random.default_rng(0)
@@ -58,11 +67,7 @@ def write_pictures(folder: Path, count: int) -> Path:
 
 
 def test_every_installed_runtime_has_its_rows_and_the_others_their_pip_line(tmp_path: Path) -> None:
-    (tmp_path / "small.cfg").write_text(CFG)
-    weights = random_convolutions(read_cfg(tmp_path / "small.cfg"), seed=1)
-    write_weights(tmp_path / "small.weights", weights)
-    model = tmp_path / "small.onnx"
-    convert_onnx(tmp_path / "small.cfg", tmp_path / "small.weights", ("imp", "zombie"), model)
+    model = make_small_onnx(tmp_path / "small.onnx")
     source = write_pictures(tmp_path / "pictures", 32)
     options = ("--source", str(source), "--rounds", "2", "--threads", "1", "--json")
     done = call("benchmark", "peers", "--model", str(model), *options)
@@ -89,7 +94,7 @@ def test_every_installed_runtime_has_its_rows_and_the_others_their_pip_line(tmp_
 
 
 def test_too_few_frames_are_one_line(tmp_path: Path) -> None:
-    model = make_tiny_onnx(tmp_path / "tiny.onnx")
+    model = make_small_onnx(tmp_path / "small.onnx")
     source = write_pictures(tmp_path / "pictures", 3)
     done = call("benchmark", "peers", "--model", str(model), "--source", str(source))
     assert_mistake(done, "expected at least 32 frames to calibrate on, got 3")

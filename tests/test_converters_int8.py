@@ -18,6 +18,7 @@ from converters.onnx import reform_onnx
 from converters.parity import compare_detectors
 from converters.qdq import QdqScheme, activation_scale, head_convolutions, insert_qdq, quantize_weights
 from detection.detector import DetectorSettings, open_detector
+from detection.preprocess import Canvas
 from detection.training.dataset import Dataset
 
 VALIDATION = Dataset(Path("set"), (), ("thing",), (1,))
@@ -146,7 +147,15 @@ def test_a_drop_beyond_the_gate_writes_nothing_unless_forced(
 def test_too_few_frames_are_refused_with_the_number_wanted(tmp_path: Path) -> None:
     source = make_tiny_onnx(tmp_path / "tiny.onnx")
     with pytest.raises(UserError, match="at least 32 frames to calibrate on, got 3"):
-        int8.convert_int8(source, make_frames(3), tmp_path / "out.onnx")
+        int8.convert_int8(source, make_frames(3), tmp_path / "out.onnx", scheme=QdqScheme())
+
+
+def test_of_many_frames_an_even_part_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(int8, "MOST_FRAMES", 80)
+    region = Region(0, 0, 2, 1)
+    frames = [Frame(np.full((1, 2, 3), number, np.uint8), number, number, region) for number in range(200)]
+    kept = [int(image[0, 0, 0, 0]) for image in int8.place_frames(frames, Canvas((2, 1)))]
+    assert kept == list(range(0, 200, 4))
 
 
 def test_a_foreign_model_and_an_int8_model_are_refused(tmp_path: Path) -> None:

@@ -10,18 +10,22 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 from test_converters_int8 import VALIDATION, make_frames
-from tiny_detector import make_tiny_onnx
+from tiny_detector import TINY_CFG, TINY_NAMES, make_tiny_onnx
 
 from aimbot.commands.common import shipped_recording
 from aimbot.replaying import iterate_frames
+from capture.errors import UserError
 from capture.replay import open_replay
 from converters import int8, sensitivity
 from converters.darknet import convert_darknet
-from converters.onnx import convert_onnx
-from converters.qdq import QdqScheme
+from converters.export import export_graph
+from converters.onnx import convert_onnx, save_model
+from converters.qdq import quantized_convolutions
+from detection.darknet import parse_cfg
 from detection.detections import Detections, no_detections
 from detection.detector import find_model
 from detection.preprocess import Canvas
+from tools.darknet_parity import random_convolutions
 
 
 def make_boxes(*rows: Sequence[float]) -> Detections:
@@ -48,9 +52,7 @@ def test_a_missed_box_a_moved_box_and_another_score_each_lower_the_agreement() -
 def test_the_convolution_whose_rounding_is_made_coarse_comes_first(tmp_path: Path) -> None:
     graph, images = make_fp32_nano(tmp_path), read_recorded(12)
     scheme = int8.default_scheme(graph)
-    names = [
-        node.name for node in graph.graph.node if node.op_type == "Conv" and node.name not in scheme.skip
-    ]
+    names = quantized_convolutions(graph.graph, scheme)
     scheme = replace(scheme, skip=(*scheme.skip, *names[8:]))
     calibrated = int8.calibrate(graph, images, "minmax", scheme)
     victim = next(node for node in graph.graph.node if node.name == names[5])
@@ -67,12 +69,47 @@ def test_a_gate_that_refuses_leaves_more_and_more_convolutions_in_float(
 ) -> None:
     scores = iter([0.6, 0.5, 0.59, 0.597])
     monkeypatch.setattr(int8, "evaluate_model", lambda *_, **__: next(scores))
-    monkeypatch.setattr(int8, "rank_convolutions", lambda *_, **__: [("conv_0", 0.5), ("conv_1", 0.6)])
-    source, out = make_tiny_onnx(tmp_path / "tiny.onnx"), tmp_path / "int8.onnx"
-    result = int8.convert_int8(source, make_frames(32), out, VALIDATION, "minmax", scheme=QdqScheme())
-    assert result["kept_float"] == ["conv_0", "conv_1"]
+    ranked = [("conv_1", 0.5), ("conv_0", 0.6), ("conv_2", 0.7)]
+    monkeypatch.setattr(int8, "rank_convolutions", lambda *_, **__: ranked)
+    source, out = make_four_convolutions(tmp_path / "four.onnx"), tmp_path / "int8.onnx"
+    result = int8.convert_int8(source, make_frames(32), out, VALIDATION, "minmax")
+    assert result["kept_float"] == ["conv_1", "conv_0"]
     assert result["written"]
-    assert not any(node.op_type == "QuantizeLinear" for node in onnx.load(out).graph.node)
+    assert list_quantized(out) == ["conv_2"]
+
+
+def test_a_gate_is_not_contented_by_a_file_that_is_all_float(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(int8, "evaluate_model", lambda model, *_, **__: 0.6 if model == source else 0.5)
+    source, out = make_four_convolutions(tmp_path / "four.onnx"), tmp_path / "int8.onnx"
+    result = int8.convert_int8(source, make_frames(32), out, VALIDATION, "minmax", force=True)
+    assert result["drop"] == pytest.approx(10)
+    assert len(list_quantized(out)) == 3
+    with pytest.raises(UserError, match="some of the 3 convolutions to INT8, got 3"):
+        int8.convert_int8(source, make_frames(32), out, keep_float=3)
+    tiny = make_tiny_onnx(tmp_path / "tiny.onnx")
+    with pytest.raises(UserError, match=r"other than the heads to quantize, .*tiny\.onnx has none"):
+        int8.convert_int8(tiny, make_frames(32), out)
+
+
+def make_four_convolutions(path: Path) -> Path:
+    """A deploy ONNX of 64x32 with three convolutions before that of its head, and random weights."""
+    layer = "[convolutional]\nbatch_normalize=1\nfilters=4\nsize=3\npad=1\nactivation=leaky\n\n"
+    text = TINY_CFG.replace("[convolutional]", 3 * layer + "[convolutional]")
+    model = export_graph(parse_cfg(text), dict(enumerate(random_convolutions(parse_cfg(text), seed=1))))
+    metadata = {"darknet_cfg": text, "class_names": "\n".join(TINY_NAMES), "precision": "fp32"}
+    onnx.helper.set_model_props(model, metadata)
+    return save_model(model, path)
+
+
+def list_quantized(path: Path) -> list[str]:
+    """The convolutions whose weights are bytes."""
+    return [
+        node.name
+        for node in onnx.load(path).graph.node
+        if node.op_type == "Conv" and node.input[1].endswith("_dq")
+    ]
 
 
 def make_fp32_nano(folder: Path) -> Any:

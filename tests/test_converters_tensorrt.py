@@ -45,9 +45,8 @@ def test_an_int8_engine_is_built_for_cards_that_are_not_here(tmp_path: Path, mod
     assert engine.key.capabilities == AMPERE_AND_ADA
     assert engine.signature.metadata["precision"] == "int8"
     assert len(engine.plan) > weights
-    assert (
-        halves["bytes"] - result["bytes"] > 0.25 * weights
-    )  # the weights are bytes in the one; kernels differ too
+    # The weights are bytes in the one; it has larger kernels, too.
+    assert halves["bytes"] - result["bytes"] > 0.25 * weights
 
 
 def count_quantized_weights(path: Path) -> int:

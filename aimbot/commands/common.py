@@ -1,9 +1,10 @@
 """What several commands share."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -39,6 +40,11 @@ def make_folder(path: Path) -> None:
 def shipped_recording() -> Path:
     """The session that comes with the package."""
     return Path(str(resources.files("arena").joinpath("recording")))
+
+
+def show_progress(title: str) -> Callable[[Sequence[Any]], Iterable[Any]]:
+    """What goes over a sequence and shows meanwhile, on stderr, how far it is."""
+    return partial(track, description=title, console=stderr, transient=True)
 
 
 class CountedFrames:

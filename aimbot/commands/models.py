@@ -130,36 +130,6 @@ def convert_to_darknet(model: str, out: Path) -> dict[str, Any]:
     return convert_darknet(find_model(model), out)
 
 
-def convert_to_int8(
-    model: str,
-    calibration: Path,
-    validation: Path | None,
-    method: Any,
-    max_drop: float,
-    force: bool,
-    keep_float: int | None,
-    out: Path,
-) -> dict[str, Any]:
-    """FP32 ONNX to INT8, gated on validation frames; UserError if the gate refuses it."""
-    from aimbot.replaying import iterate_frames
-    from capture.clock import monotonic_ns
-    from capture.replay import open_replay
-    from converters.int8 import convert_int8
-    from detection.detector import find_model
-    from detection.training.formats import read_dataset
-
-    source = open_replay(calibration, paced=False, clock=monotonic_ns)
-    frames = iterate_frames(source)
-    checked = read_dataset(validation, split="validation") if validation else None
-    result = convert_int8(find_model(model), frames, out, checked, method, max_drop, force, keep_float)
-    if not result["written"]:
-        raise UserError(
-            f"expected a drop of at most {max_drop} points of mAP50, got {result['drop']:.2f}; nothing was "
-            "written: try another --method or more frames, or --force"
-        )
-    return {"out": str(out), **result}
-
-
 def convert_to_tensorrt(
     model: str, out: Path, precision: Any, capabilities: Sequence[str], runtime: Any
 ) -> dict[str, Any]:

@@ -5,10 +5,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from rich.progress import track
-
 from aimbot.aimer import AimSettings
-from aimbot.commands.common import CountedFrames, gather_settings, make_folder, stderr, write_json
+from aimbot.commands.common import (
+    CountedFrames,
+    gather_settings,
+    make_folder,
+    show_progress,
+    stderr,
+    write_json,
+)
 from aimbot.config import Settings, override_settings, validate_settings
 from aimbot.identities import Identifier
 from aimbot.loop import Step
@@ -116,17 +121,13 @@ def evaluate(
         make_folder(out)
     dataset = read_dataset(source, images, split)
     detector = open_detector(settings_for_evaluation(settings.detector))
-
-    def bar(images: Any) -> Any:
-        return track(images, "evaluating", console=stderr, transient=True)
-
     try:
         return evaluate_detector(
             detector,
             dataset,
             settings.detector.model,
             class_agnostic,
-            track=bar,
+            track=show_progress("evaluating"),
             predictions=predictions,
             report=out,
         )
