@@ -39,7 +39,8 @@ def image() -> np.ndarray:
 def run(model: Any, image: np.ndarray, tensors: str = "head_") -> np.ndarray:
     """The raw heads of a model, or other tensors by how their names begin, in one row.
 
-    It computes in floats between the quantizations. Heads lie inside the graph: what it gives are the best boxes, and their order hangs on the last digit.
+    It computes in floats between the quantizations. Heads lie inside the graph: what it gives are the best
+    boxes, and their order hangs on the last digit.
     """
     exposed = onnx.ModelProto()
     exposed.CopyFrom(model)
