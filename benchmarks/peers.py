@@ -20,7 +20,7 @@ from capture.frame import Frame
 from converters.darknet import DarknetModel, convert_darknet, read_darknet
 from converters.export import export_graph
 from converters.int8 import convert_int8, place_frames
-from converters.onnx import convert_onnx, save_model
+from converters.onnx import convert_onnx, describe_model, save_model
 from converters.parity import compare_detectors
 from converters.saved_model import convert_saved_model
 from detection.boxes import SizeWH
@@ -56,8 +56,7 @@ class Forms:
 
     def describe(self, precision: str) -> dict[str, str]:
         """The metadata of a form whose file has none."""
-        names = "\n".join(self.source.class_names)
-        return {"darknet_cfg": self.source.config.text, "class_names": names, "precision": precision}
+        return describe_model(self.source.config, self.source.class_names, precision)
 
 
 def run(
