@@ -32,13 +32,16 @@ def convert_onnx(
         int, typer.Option(min=1, max=3840, help="The most boxes that it decodes, best first.")
     ] = 300,
     nms: Annotated[bool, typer.Option("--nms", help="Suppress overlapping boxes inside the graph.")] = False,
-    iou: Annotated[float, typer.Option(min=0.01, max=1.0, help="Of --nms: the most overlap.")] = 0.55,
+    iou: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(min=0.01, max=1.0, help="Of --nms: the most overlap; default: 0.55."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """To an ONNX that takes captured pixels and gives boxes."""
     from aimbot.commands.models import choose_form, convert_to_onnx
 
-    form = choose_form(pixels, candidates, iou if nms else None)
+    form = choose_form(pixels, candidates, nms, iou)
     print_result(convert_to_onnx(cfg, weights, names, model, out, form), as_json)
 
 

@@ -27,13 +27,14 @@ def run(
 ) -> dict[str, Any]:
     """Rows of model, backend, precision, size, p50_ms, p99_ms and fps; each round runs each of them once.
 
-    The time is that of `detect` whole, from pixels to boxes, on `frames` in a circle (noise of each
-    model's own size if none are given); fps is 1000 / mean.
+    An engine and a SavedModel run on the one back end that they are for. The time is that of `detect`
+    whole, from pixels to boxes, on `frames` in a circle (noise of each model's own size if none are given);
+    fps is 1000 / mean.
     """
     settings = [
         DetectorSettings(model=model, backend=backend, threads=threads)
         for model in models
-        for backend in (backends if not Path(model).is_dir() else ["tensorflow"])
+        for backend in (["auto"] if is_for_one_backend(model) else backends)
     ]
     detectors = [open_detector(choice) for choice in settings]
     named = [
@@ -72,6 +73,12 @@ def measure_in_turns(
         }
         for (name, detector), times in zip(named, taken_ms, strict=True)
     ]
+
+
+def is_for_one_backend(model: str) -> bool:
+    """True for an engine file and a SavedModel folder."""
+    path = Path(model)
+    return path.suffix == ".engine" or path.is_dir()
 
 
 def name_model(model: str) -> str:

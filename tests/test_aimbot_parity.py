@@ -65,7 +65,8 @@ def test_what_cannot_be_compared_is_said_in_one_line(tmp_path: Path, pictures: P
 
 def test_one_source_of_a_graph_is_wanted(tmp_path: Path) -> None:
     out = ("--out", str(tmp_path / "out.onnx"))
-    assert_mistake(call("convert", "onnx", *out), "expected either --cfg")
+    assert_mistake(call("convert", "onnx", *out), "expected --cfg")
+    assert_mistake(call("convert", "onnx", "--model", "doom-nano", "--iou", "0.5", *out), "expected --nms")
     assert_mistake(
         call("convert", "onnx", "--model", "doom-nano", "--cfg", "a.cfg", *out), "got both or neither"
     )

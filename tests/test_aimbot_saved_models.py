@@ -43,7 +43,7 @@ def test_a_cfg_with_its_names_becomes_a_saved_model(tmp_path: Path) -> None:
 
 def test_both_sources_or_neither_are_one_line(tmp_path: Path) -> None:
     out = ("--out", str(tmp_path / "out"))
-    assert_mistake(call("convert", "saved-model", *out), "expected either --cfg", "or --model")
+    assert_mistake(call("convert", "saved-model", *out), "expected --cfg", "or --model")
     both = ("--model", "doom-nano", "--cfg", "a.cfg")
     assert_mistake(call("convert", "saved-model", *both, *out), "got both or neither")
 

@@ -66,7 +66,8 @@ def test_an_engine_is_built_once_and_again_when_its_key_changes(
     assert (first["built"], second["built"]) == (True, False)
     assert first["precision"] == "fp16"
     assert (tmp_path / "a.engine").read_bytes() == (tmp_path / "b.engine").read_bytes()
-    assert convert(str(model), tmp_path / "c.engine", capabilities=("8.9",))["built"]
+    other = convert(str(model), tmp_path / "c.engine", capabilities=("8.9", "8.9"))
+    assert (other["built"], other["compute_capability"]) == (True, ["8.9"])
     make_tiny_onnx(model, seed=1)
     assert convert(str(model), tmp_path / "d.engine")["built"]
     assert capsys.readouterr().out.count("building the fp16 engine of") == 3

@@ -14,7 +14,7 @@ from capture.clock import monotonic_ns
 from capture.errors import UserError
 from capture.replay import open_replay
 from detection.detector import find_model
-from detection.engines.engine import Engine, EngineKey, read_engine, write_engine
+from detection.engines.engine import MAGIC, Engine, EngineKey, read_engine, write_engine
 from detection.engines.graph import REACH, choose_precision, find_precision, to_float, to_half, to_symmetric
 from detection.signature import Signature, Tensor
 
@@ -138,6 +138,20 @@ def test_an_engine_file_gives_back_what_was_written(tmp_path: Path) -> None:
     )
     engine = Engine(KEY, "tiny", ("images",), ("boxes",), signature, bytes(range(256)))
     assert read_engine(write_engine(engine, tmp_path / "new" / "tiny.engine")) == engine
+
+
+def test_a_damaged_engine_file_is_refused(tmp_path: Path) -> None:
+    path = make_tiny_onnx(tmp_path / "tiny.engine")
+    with pytest.raises(
+        UserError, match=r"made by `run_aimbot\.py convert tensorrt`, .* another kind of file"
+    ):
+        read_engine(path)
+    signature = Signature((Tensor("uint8", (1, 32, 64, 3)),), (Tensor("float32", (1, 9, 6)),), {})
+    whole = write_engine(Engine(KEY, "tiny", ("images",), ("boxes",), signature, b"plan"), path).read_bytes()
+    for size in (len(MAGIC), len(MAGIC) + 40):
+        path.write_bytes(whole[:size])
+        with pytest.raises(UserError, match=r"expected a whole engine file, .*tiny\.engine is cut off"):
+            read_engine(path)
 
 
 def test_each_part_of_a_key_names_another_file() -> None:

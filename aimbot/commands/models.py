@@ -80,19 +80,22 @@ def train(settings: TrainSettings) -> dict[str, Any]:
     }
 
 
-def choose_form(pixels: Pixels, candidates: int, iou: float | None) -> DeployForm:
-    """The form of a deploy graph; `iou` is that of the suppression inside it, None for none.
+def choose_form(pixels: Pixels, candidates: int, nms: bool, iou: float | None) -> DeployForm:
+    """The form of a deploy graph; with `nms` it suppresses overlaps of `iou`, or of a detector's default.
 
     Like evaluations, the suppression sees nearly all boxes: what a detector leaves out later is then the
-    same as if it had left it out before.
+    same as if it had left it out before. UserError for an `iou` without `nms`.
     """
     from detection.detector import DetectorSettings
     from detection.training.evaluate import LOW_CONFIDENCE
 
-    if iou is None:
+    if not nms:
+        if iou is not None:
+            raise UserError(f"expected --nms with --iou, got --iou {iou} alone")
         return DeployForm(pixels, candidates)
-    limit = DetectorSettings().max_detections
-    return DeployForm(pixels, candidates, Suppression(iou, LOW_CONFIDENCE, limit))
+    usual = DetectorSettings()
+    rule = Suppression(usual.iou if iou is None else iou, LOW_CONFIDENCE, usual.max_detections)
+    return DeployForm(pixels, candidates, rule)
 
 
 def convert_to_onnx(
@@ -101,22 +104,31 @@ def convert_to_onnx(
     """A cfg with its weights, or a deploy ONNX of another form, to the deploy ONNX."""
     from converters.onnx import convert_onnx, reform_onnx
     from detection.darknet import read_cfg
+
+    source = choose_source(cfg, weights, names, model)
+    if model is not None:
+        return {"out": str(reform_onnx(source, out, form))}
+    class_names = read_class_names(names, read_cfg(source).heads[0].classes)
+    return {"out": str(convert_onnx(source, weights, class_names, out, form))}
+
+
+def choose_source(cfg: Path | None, weights: Path | None, names: Path | None, model: str | None) -> Path:
+    """The file of a model that stands alone, or the cfg; UserError for both, or neither."""
     from detection.detector import find_model
 
     if model is not None and not (cfg or weights or names):
-        return {"out": str(reform_onnx(find_model(model), out, form))}
+        return find_model(model)
     if cfg is None or model is not None:
-        raise UserError("expected either --cfg, with --weights and --names, or --model, got both or neither")
-    class_names = read_class_names(names, read_cfg(cfg).heads[0].classes)
-    return {"out": str(convert_onnx(cfg, weights, class_names, out, form))}
+        raise UserError("expected --cfg, with --weights and --names, or --model alone, got both or neither")
+    return cfg
 
 
 def read_class_names(names: Path | None, classes: int) -> list[str]:
     """The lines of a file of class names, or class_0, … without one; UserError if it holds another number."""
     if names is None:
         return [f"class_{index}" for index in range(classes)]
-    lines = names.read_text(encoding="utf-8").split("\n") if names.is_file() else []
-    found = [line.strip() for line in lines if line.strip()]
+    text = names.read_text(encoding="utf-8-sig", errors="replace") if names.is_file() else ""
+    found = [line.strip() for line in text.split("\n") if line.strip()]
     if len(found) != classes:
         raise UserError(f"expected {classes} class names in {names}, got {len(found)}")
     return found

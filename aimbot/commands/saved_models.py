@@ -6,8 +6,6 @@ The second runs on Python 3.10 too (see converters/tftrt.py), so it imports neit
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from capture.errors import UserError
-
 if TYPE_CHECKING:
     from converters.tftrt import Precision
 
@@ -16,19 +14,17 @@ def convert_to_saved_model(
     cfg: Path | None, weights: Path | None, names: Path | None, model: str | None, out: Path
 ) -> dict[str, Any]:
     """A cfg with its weights, or a deploy ONNX of any precision, to a SavedModel."""
-    from aimbot.commands.models import read_class_names
+    from aimbot.commands.models import choose_source, read_class_names
     from converters.darknet import DarknetModel, read_darknet
     from converters.onnx import build_loaded_network
     from converters.saved_model import convert_saved_model
     from detection.darknet import read_cfg
-    from detection.detector import find_model
     from detection.weights import read_convolutions
 
-    if model is not None and not (cfg or weights or names):
-        return {"out": str(convert_saved_model(read_darknet(find_model(model)), out))}
-    if cfg is None or model is not None:
-        raise UserError("expected either --cfg, with --weights and --names, or --model, got both or neither")
-    config = read_cfg(cfg)
+    source = choose_source(cfg, weights, names, model)
+    if model is not None:
+        return {"out": str(convert_saved_model(read_darknet(source), out))}
+    config = read_cfg(source)
     class_names = read_class_names(names, config.heads[0].classes)
     convolutions = read_convolutions(build_loaded_network(config, weights), config)
     return {"out": str(convert_saved_model(DarknetModel(config, convolutions, tuple(class_names)), out))}

@@ -69,7 +69,7 @@ def place_order(
         image.size_wh,
         runtime.name,
         runtime.version,
-        tuple(sorted(capabilities, key=float)),
+        tuple(sorted(set(capabilities), key=float)),
         card.name if card is not None and runtime.name == "classic" else "",
     )
     inputs, outputs = (tuple(value.name for value in side) for side in list_tensors(model))

@@ -79,14 +79,17 @@ def write_engine(engine: Engine, path: Path) -> Path:
 
 
 def read_engine(path: Path) -> Engine:
-    """An engine file; UserError if it is another kind of file."""
+    """An engine file; UserError if it is another kind of file, or damaged."""
     with path.open("rb") as file:
         if file.readline(len(MAGIC)) != MAGIC:
             raise UserError(
                 f"expected an engine made by `run_aimbot.py convert tensorrt`, {path} is another kind of file"
             )
-        header: dict[str, Any] = json.loads(file.readline())
-        plan = file.read()
+        line, plan = file.readline(), file.read()
+    try:
+        header: dict[str, Any] = json.loads(line)
+    except ValueError as error:
+        raise UserError(f"expected a whole engine file, {path} is cut off; make another") from error
     key = header["key"]
     key |= {"size_wh": tuple(key["size_wh"]), "capabilities": tuple(key["capabilities"])}
     inputs, outputs = header["inputs"], header["outputs"]
