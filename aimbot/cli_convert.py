@@ -29,7 +29,8 @@ def convert_onnx(
     model: InsteadModel = None,
     pixels: Annotated[Literal["bgr", "bgra"], typer.Option(help="What the graph takes.")] = "bgr",
     candidates: Annotated[
-        int, typer.Option(min=1, max=3840, help="The most boxes that it decodes, best first.")
+        int,
+        typer.Option(min=1, max=3840, help="The most boxes that it decodes, best first."),  # TensorRT's TopK
     ] = 300,
     nms: Annotated[bool, typer.Option("--nms", help="Suppress overlapping boxes inside the graph.")] = False,
     iou: Annotated[

@@ -13,7 +13,6 @@ from detection.darknet import DarknetConfig
 
 Pixels = Literal["bgr", "bgra"]
 
-MOST_CANDIDATES = 3840  # of TensorRT's TopK
 CANDIDATES = 300  # no frame of the reserved maps has more than 234 cells of 0.01 or more
 
 
@@ -41,7 +40,7 @@ def apply_form(model: Any, config: DarknetConfig, form: DeployForm) -> Any:
     out = onnx.ModelProto()
     out.CopyFrom(model)
     planes = _cut_at_heads(out.graph, len(config.heads))
-    set_channels(out.graph, len(form.pixels))
+    _set_channels(out.graph, len(form.pixels))
     nodes, shape = decode_planes(planes, config, form.candidates, form.suppression)
     out.graph.node.extend(nodes.nodes)
     out.graph.initializer.extend(nodes.initializers)
@@ -75,7 +74,7 @@ def _is_behind_heads(name: str) -> bool:
     return name.startswith(("head_", "decode_")) or name == ROWS
 
 
-def set_channels(graph: Any, channels: int) -> None:
+def _set_channels(graph: Any, channels: int) -> None:
     """Make a graph take pixels of 3 channels or of 4, by weights of zero for the fourth.
 
     A slice would copy all pixels; the convolution reads four channels as quickly as three.

@@ -49,6 +49,10 @@ def build_loaded_network(config: DarknetConfig, weights: Path | None) -> Any:
     """The cfg's Keras model with its weights; UserError if a package that converting needs is missing."""
     # Keras takes seconds to import, and TensorFlow speaks meanwhile: a wrong file is worth one line before.
     is_keras = weights is not None and weights.suffix in KERAS_SUFFIXES
+    if weights and is_keras and not weights.is_file():
+        raise UserError(
+            f"expected weights that Keras saved of this cfg's network in {weights}, found no file"
+        )
     convolutions = read_weights(config, weights) if weights and not is_keras else {}
     try:
         import onnx  # noqa: F401  # said before any work is done

@@ -63,7 +63,7 @@ def _choose(name: RuntimeName | None, capabilities: Sequence[str]) -> tuple[Runt
     try:
         card = open_card()
     except UserError as error:
-        raise UserError(f"{error}; `--runtime rtx --compute-capability 8.6` builds without one") from error
+        raise UserError(f"{error}; `--runtime rtx --compute-capability 8.6` builds without a card") from error
     runtime = load_runtime(name) if name else choose_runtime(card.capability)
     check_card(runtime, card)
     if any(capability != card.capability for capability in capabilities):

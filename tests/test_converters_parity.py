@@ -11,6 +11,7 @@ from capture.frame import Frame
 from converters.darknet import convert_darknet
 from converters.decoding import Suppression
 from converters.deploy import DeployForm
+from converters.heads import run_network
 from converters.onnx import convert_onnx, reform_onnx
 from converters.parity import compare_detectors
 from detection.darknet import DarknetConfig, read_cfg
@@ -84,10 +85,7 @@ class KerasBackend:
         self.signature = Signature((Tensor("uint8", (1, *size, 3)),), tuple(heads), metadata)
 
     def infer(self, images: np.ndarray) -> list[np.ndarray]:
-        import keras
-
-        heads = self._network(images[..., ::-1].astype(np.float32) / 255, training=False)
-        return [keras.ops.convert_to_numpy(head) for head in heads]
+        return run_network(self._network, images)
 
     def close(self) -> None:
         del self._network

@@ -106,7 +106,9 @@ def test_without_a_card_a_capability_is_asked_for(tmp_path: Path, monkeypatch: p
         raise UserError("expected an NVIDIA GPU with its driver, found none")
 
     monkeypatch.setattr(converter, "open_card", find_none)
-    with pytest.raises(UserError, match=r"found none; `--runtime rtx --compute-capability 8\.6` builds"):
+    with pytest.raises(
+        UserError, match=r"found none; `--runtime rtx --compute-capability 8\.6` builds without a card"
+    ):
         convert("doom-nano", tmp_path / "x.engine", capabilities=())
 
 
