@@ -12,6 +12,7 @@ from capture.errors import UserError
 from converters.onnx import read_deploy_onnx
 from detection.darknet import DarknetConfig
 from detection.layers import BN_EPSILON
+from detection.onnx_file import read_metadata
 from detection.weights import Convolution, write_weights
 
 
@@ -44,7 +45,7 @@ def convert_darknet(model: Path, out: Path) -> dict[str, Any]:
 def read_darknet(model: Path) -> DarknetModel:
     """What a deploy ONNX, FP32 or INT8, was made of; UserError for another kind of file."""
     loaded, config = read_deploy_onnx(model)
-    metadata = {prop.key: prop.value for prop in loaded.metadata_props}
+    metadata = read_metadata(loaded)
     layers = extract_convolutions(loaded.graph, config)
     convolutions = dict(zip(config.kernels, layers, strict=True))
     return DarknetModel(config, convolutions, tuple(metadata["class_names"].splitlines()))

@@ -10,6 +10,7 @@ import numpy as np
 from capture.errors import UserError
 from converters.decoding import ROWS, Suppression, decode_planes
 from detection.darknet import DarknetConfig
+from detection.onnx_file import read_metadata
 
 Pixels = Literal["bgr", "bgra"]
 
@@ -46,7 +47,7 @@ def apply_form(model: Any, config: DarknetConfig, form: DeployForm) -> Any:
     out.graph.initializer.extend(nodes.initializers)
     info = onnx.helper.make_tensor_value_info(ROWS, onnx.TensorProto.FLOAT, shape)
     out.graph.output.append(info)
-    kept = {prop.key: prop.value for prop in out.metadata_props if prop.key not in ("candidates", "nms")}
+    kept = {key: value for key, value in read_metadata(out).items() if key not in ("candidates", "nms")}
     kept["candidates"] = str(form.candidates)
     if form.suppression is not None:
         kept["nms"] = json.dumps(asdict(form.suppression))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from capture.errors import UserError, missing_package
 from capture.frame import Frame
 from converters.calibrate import Method, Range, collect_ranges
-from converters.onnx import read_onnx, save_model, write_metadata
+from converters.onnx import save_model, write_metadata
 from converters.qdq import (
     QdqScheme,
     activation_tensors,
@@ -25,6 +25,7 @@ from converters.qdq import (
 )
 from converters.sensitivity import rank_convolutions
 from detection.detector import BackendName, DetectorSettings, open_detector
+from detection.onnx_file import read_metadata, read_onnx
 from detection.preprocess import Canvas
 from detection.training.dataset import Dataset
 from detection.training.evaluate import Track, evaluate, settings_for_evaluation
@@ -166,7 +167,7 @@ def load_fp32(path: Path) -> Any:
     except ImportError as error:
         raise missing_package("converting", error.name, "convert") from error
     model = read_onnx(path)
-    metadata = {prop.key: prop.value for prop in model.metadata_props}
+    metadata = read_metadata(model)
     if metadata.get("precision") != "fp32" or "darknet_cfg" not in metadata:
         found = f"{metadata['precision']}" if "precision" in metadata else "one without its metadata"
         raise UserError(f"expected an FP32 model made by `run_aimbot.py convert onnx`, {path} is {found}")

@@ -13,6 +13,7 @@ from converters.deploy import DeployForm, apply_form
 from converters.export import export_graph
 from converters.heads import check_heads, make_noise, run_network
 from detection.darknet import DarknetConfig, parse_cfg, read_cfg
+from detection.onnx_file import read_metadata, read_onnx
 from detection.weights import fill_network, read_convolutions, read_weights
 
 DEFAULT_FORM = DeployForm()
@@ -97,28 +98,16 @@ def describe_model(
 
 def write_metadata(model: Any, values: Mapping[str, str]) -> None:
     """Set keys of an ONNX model's metadata_props, and keep the others."""
-    kept = {prop.key: prop.value for prop in model.metadata_props} | dict(values)
+    kept = read_metadata(model) | dict(values)
     del model.metadata_props[:]
     for key, value in kept.items():
         model.metadata_props.add(key=key, value=value)
 
 
-def read_onnx(path: Path) -> Any:
-    """An ONNX model; UserError if the file is of another kind, or a package is missing."""
-    try:
-        import onnx
-    except ImportError as error:
-        raise missing_package("converting", error.name, "convert") from error
-    try:
-        return onnx.load(path)
-    except Exception as error:  # protobuf's errors share no public base
-        raise UserError(f"expected an ONNX model in {path}, got another kind of file") from error
-
-
 def read_deploy_onnx(path: Path) -> tuple[Any, DarknetConfig]:
     """A deploy ONNX and its cfg; UserError for another kind of file."""
     model = read_onnx(path)
-    metadata = {prop.key: prop.value for prop in model.metadata_props}
+    metadata = read_metadata(model)
     if not {"darknet_cfg", "class_names"} <= metadata.keys():
         raise UserError(
             f"expected a model made by `run_aimbot.py convert onnx`, got {path} without its cfg and names"

@@ -6,7 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from capture.errors import UserError, missing_package
+from capture.errors import UserError
 from detection.boxes import SizeWH
 from detection.engines.cuda import Card
 from detection.engines.engine import Engine, EngineKey, write_engine
@@ -19,6 +19,7 @@ from detection.engines.graph import (
     to_symmetric,
 )
 from detection.engines.runtimes import Runtime
+from detection.onnx_file import read_metadata, read_onnx
 from detection.signature import ImageInput, Signature, Tensor, read_image_input
 
 Say = Callable[[str], None]
@@ -55,7 +56,7 @@ def place_order(
     UserError for a file that is no ONNX, an input that is no image, and a precision that cannot be made of
     the file.
     """
-    model = _load(path)
+    model = read_onnx(path, "building an engine", "tensorrt-rtx")
     signature = read_signature(model)
     image = read_image_input(signature, size_wh)
     if not capabilities:
@@ -125,7 +126,7 @@ def prepare(model: Any, precision: Precision, is_strictly_typed: bool) -> Any:
 def read_signature(model: Any) -> Signature:
     """The inputs, outputs and metadata of an ONNX model."""
     inputs, outputs = (_read_tensors(side) for side in list_tensors(model))
-    return Signature(inputs, outputs, {prop.key: prop.value for prop in model.metadata_props})
+    return Signature(inputs, outputs, read_metadata(model))
 
 
 def list_tensors(model: Any) -> tuple[list[Any], list[Any]]:
@@ -181,17 +182,6 @@ def _configure(builder: Any, key: EngineKey, runtime: Runtime) -> Any:
         if key.precision == "int8":  # what is not quantized computes in FP16
             config.set_flag(api.BuilderFlag.INT8)
     return config
-
-
-def _load(path: Path) -> Any:
-    try:
-        import onnx
-    except ImportError as error:
-        raise missing_package("building an engine", error.name, "tensorrt-rtx") from error
-    try:
-        return onnx.load(path)
-    except Exception as error:  # protobuf's errors share no public base
-        raise UserError(f"expected an ONNX model in {path}, TensorRT cannot read it") from error
 
 
 def _read_tensors(values: Sequence[Any]) -> tuple[Tensor, ...]:
