@@ -6,30 +6,25 @@ the one that TensorRT 8.5.3.1's wheel on PyPI is for.
 
 import argparse
 import json
-import subprocess
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.gpu import WARM_UP, describe_driver, measure_backend, summarize, write_result
 from capture.clock import monotonic_ns
 from capture.errors import UserError
-from capture.frame import Frame, Region
 from detection.backends.tensorrt import TensorRtBackend, name_model, say
-from detection.detector import DetectorSettings, YoloDetector
 from detection.engines.build import Order, find_engine, place_order
 from detection.engines.cuda import Lane, open_card
 from detection.engines.engine import read_engine
 from detection.engines.graph import Precision
 from detection.engines.runtimes import Runtime, check_card, choose_runtime
-from detection.layouts import recognise
 
-WARM_UP = 50
 BURST = 50  # networks queued at once
 # Dense peak in 10^12 operations a second by precision, and memory in 10^9 bytes a second, from NVIDIA's data
 # sheets of the SXM cards. FP32 is TF32, which TensorRT multiplies floats in unless it is forbidden to.
@@ -56,7 +51,7 @@ def run(
     result: dict[str, Any] = {
         "gpu": card.name,
         "compute_capability": card.capability,
-        "driver": read_driver(),
+        "driver": describe_driver(),
         "driver_cuda": "{}.{}".format(*card.driver_cuda),
         "runtime": str(runtime),
         "rounds": rounds,
@@ -70,26 +65,20 @@ def run(
                 say(str(error))
                 continue
             result["rows"].append(measure_model(order, runtime, engines, images, validation, rounds))
-            if out:
-                out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+            write_result(result, out)
     return result
 
 
 def measure_model(
     order: Order, runtime: Runtime, engines: Path, images: Path | None, validation: Path | None, rounds: int
 ) -> dict[str, Any]:
-    """One row: build time, the network alone, `infer` with its copies, `detect` whole, and the roofline."""
+    """One row: build time, the network alone, the roofline, and what `measure_backend` gives."""
     begun_ns = monotonic_ns()
     path, is_new = find_engine(order, runtime, engines, say)
     build_s = (monotonic_ns() - begun_ns) / 1e9
     card = open_card()
     backend = TensorRtBackend(read_engine(path), runtime, card)
-    detector = YoloDetector(backend, recognise(backend.signature, order.title), DetectorSettings())
-    frames = read_frames(images, backend.input_size_wh)
-    pixels = [detector.preprocess(frame).copy() for frame in frames]
     network_ms = time_network(backend, rounds)
-    infer_ms = time_calls(backend.infer, pixels, rounds)
-    detect_ms = time_calls(detector.detect, frames, rounds)
     row = {
         "model": Path(order.title).stem,
         "precision": order.key.precision,
@@ -97,15 +86,11 @@ def measure_model(
         "build_s": round(build_s, 1) if is_new else None,
         "engine_mib": path.stat().st_size / 2**20,
         "network_ms": summarize(network_ms),
-        "infer_ms": summarize(infer_ms),
-        "detect_ms": summarize(detect_ms),
         "network_fps": float(1000 / network_ms.mean()),
-        "fps": float(1000 / detect_ms.mean()),
-        "boxes": float(np.mean([len(detector.detect(frame)) for frame in frames])),
         "roofline": find_roofline(order, card.name),
-        **({"map50": evaluate_map50(backend, order.title, validation)} if validation else {}),
+        **measure_backend(backend, order.title, images, validation, rounds),
     }
-    detector.close()
+    backend.close()
     say(json.dumps(row))
     return row
 
@@ -129,27 +114,6 @@ def time_network(backend: TensorRtBackend, rounds: int) -> NDArray[np.float64]:
         card.call("cuEventDestroy", event)
     lane.close()
     return np.array(taken[WARM_UP:])
-
-
-def time_calls(function: Any, arguments: Sequence[Any], rounds: int) -> NDArray[np.float64]:
-    """Milliseconds of calls of a function on arguments in turn, by the clock."""
-    taken_ms = np.zeros(rounds)
-    for number in range(-WARM_UP, rounds):
-        argument = arguments[number % len(arguments)]
-        begun_ns = monotonic_ns()
-        function(argument)
-        if number >= 0:
-            taken_ms[number] = (monotonic_ns() - begun_ns) / 1e6
-    return taken_ms
-
-
-def summarize(taken_ms: NDArray[np.float64]) -> dict[str, float]:
-    """Median, 99th percentile and mean."""
-    return {
-        "p50": float(np.median(taken_ms)),
-        "p99": float(np.quantile(taken_ms, 0.99)),
-        "mean": float(taken_ms.mean()),
-    }
 
 
 def find_roofline(order: Order, gpu: str) -> dict[str, float | None]:
@@ -186,39 +150,6 @@ def count_work(order: Order) -> tuple[int, int]:
             macs += int(np.prod(given) * np.prod(kernel[1:]))
             items += int(np.prod(taken) + np.prod(kernel) + np.prod(given))
     return macs, items
-
-
-def evaluate_map50(backend: TensorRtBackend, title: str, validation: Path) -> float:
-    """COCO mAP50 on labelled images."""
-    from detection.training.evaluate import evaluate, settings_for_evaluation
-    from detection.training.formats import read_dataset
-
-    settings = settings_for_evaluation(DetectorSettings())
-    detector = YoloDetector(backend, recognise(backend.signature, title), settings)
-    dataset = read_dataset(validation, split="validation")
-    return float(evaluate(detector, dataset, title, track=iter)["map50"])
-
-
-def read_frames(images: Path | None, size_wh: tuple[int, int]) -> list[Frame]:
-    """Pictures at the network's own size, as a capture of that size gives them; noise if there are none."""
-    width, height = size_wh
-    region = Region(0, 0, width, height)
-    if images is None:
-        noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
-        return [Frame(noise, 0, 0, region)]
-    pictures = [cv2.imread(str(path)) for path in sorted(images.iterdir())[:200]]
-    return [
-        Frame(cv2.resize(picture, size_wh, interpolation=cv2.INTER_AREA), 0, number, region)
-        for number, picture in enumerate(pictures)
-        if picture is not None
-    ]
-
-
-def read_driver() -> str:
-    """The driver's version and the card's clocks, as nvidia-smi gives them."""
-    fields = "driver_version,clocks.max.sm,power.limit"
-    asked = ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader"]
-    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def main() -> None:

@@ -45,7 +45,7 @@ def decode_planes(
     count = min(candidates, cells)
     best, index = _pick_best(graph, _score_cells(graph, raw, config.heads[0]), count, "decode_best")
     boxes = _decode_boxes(graph, raw, geometry, index, config.heads[0])
-    classes = _find_classes(graph, raw, index, config.heads[0])
+    classes = _find_classes(graph, raw, index, config.heads[0], count)
     if suppression:
         kept = _suppress(graph, boxes, best, classes, config.heads[0].classes, count, suppression)
         count = min(suppression.limit, count)
@@ -143,10 +143,12 @@ def _decode_boxes(graph: GraphWriter, raw: str, geometry: str, index: str, head:
     return graph.add("Concat", corners, "decode_boxes", axis=1)
 
 
-def _find_classes(graph: GraphWriter, raw: str, index: str, head: YoloHead) -> str:
-    """The best class of each picked cell, float32 (1, 1, K)."""
+def _find_classes(graph: GraphWriter, raw: str, index: str, head: YoloHead, count: int) -> str:
+    """The best class of each picked cell, float32 (1, 1, count); of one class there is nothing to find."""
     import onnx
 
+    if head.classes == 1:
+        return graph.hold(np.zeros((1, 1, count), np.float32), "decode_class_float")
     classes = _take(graph, raw, 5, 5 + head.classes, "decode_class_logits")
     classes = graph.add("Gather", [classes, index], "decode_picked_classes", axis=2)
     best = graph.add("ArgMax", [classes], "decode_class", axis=1)

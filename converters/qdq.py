@@ -7,11 +7,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from detection.engines.graph import MOVES, group_moved
+
 Ranges = Mapping[str, tuple[float, float]]
 WeightMode = Literal["full", "paired", "reduced"]
-
-# These ops move values and never compute, so one scale serves on both sides of them.
-MOVES = frozenset({"Concat", "MaxPool", "Slice", "Resize", "Transpose"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +65,9 @@ def quantized_convolutions(graph: Any, scheme: QdqScheme) -> tuple[str, ...]:
 
 def activation_tensors(graph: Any, scheme: QdqScheme) -> dict[str, str]:
     """Tensors to quantize, each with the name of its group: the tensors of a group share one scale."""
-    producers = {name: node for node in graph.node for name in node.output}
     convolutions = quantized_convolutions(graph, scheme)
-    groups = {node.input[0]: node.input[0] for node in graph.node if node.name in convolutions}
-    pending = list(groups) if scheme.moves else []
-    while pending:
-        tensor = pending.pop()
-        node = producers.get(tensor)
-        if node is None or node.op_type not in MOVES:
-            continue
-        for source in node.input[: None if node.op_type == "Concat" else 1]:
-            if source not in groups:
-                groups[source] = source
-                pending.append(source)
-            _join(groups, source, tensor)
-    return {tensor: _root(groups, tensor) for tensor in groups}
+    tensors = [node.input[0] for node in graph.node if node.name in convolutions]
+    return group_moved(graph, tensors) if scheme.moves else {tensor: tensor for tensor in tensors}
 
 
 def insert_qdq(model: Any, ranges: Ranges, scheme: QdqScheme) -> Any:
@@ -195,13 +182,3 @@ def _sort_nodes(graph: Any, new_nodes: Sequence[Any]) -> None:
     copies = [type(node).FromString(node.SerializeToString()) for node in ordered]
     del graph.node[:]
     graph.node.extend(copies)
-
-
-def _root(groups: dict[str, str], tensor: str) -> str:
-    while groups[tensor] != tensor:
-        tensor = groups[tensor]
-    return tensor
-
-
-def _join(groups: dict[str, str], one: str, other: str) -> None:
-    groups[_root(groups, one)] = _root(groups, other)

@@ -15,7 +15,16 @@ from capture.errors import UserError
 from capture.replay import open_replay
 from detection.detector import find_model
 from detection.engines.engine import MAGIC, Engine, EngineKey, read_engine, write_engine
-from detection.engines.graph import REACH, choose_precision, find_precision, to_float, to_half, to_symmetric
+from detection.engines.graph import (
+    MOVES,
+    REACH,
+    choose_precision,
+    find_precision,
+    group_moved,
+    to_float,
+    to_half,
+    to_symmetric,
+)
 from detection.signature import Signature, Tensor
 
 RECORDING = Path(__file__).parent.parent / "arena" / "recording"
@@ -66,10 +75,26 @@ def measure_change(before: np.ndarray, after: np.ndarray) -> float:
 def test_every_activation_becomes_int8_around_zero(quantized: Any) -> None:
     before, after = read_ranges(quantized), read_ranges(to_symmetric(quantized))
     assert set(before) - set(after) == {"images_planes"}  # pixels stay as they are
+    groups = group_moved(quantized.graph, before)
     for name, (high, zero) in after.items():
         assert zero.dtype == np.int8
         assert zero == 0
-        assert high == pytest.approx(REACH * before[name][0], rel=1e-4)
+        together = [before[other][0] for other in before if groups[other] == groups[name]]
+        assert high == pytest.approx(REACH * max(together), rel=1e-4)
+
+
+def test_what_is_only_moved_is_int8_before_and_behind(quantized: Any) -> None:
+    graph = to_symmetric(quantized).graph
+    makers = {name: node for node in graph.node for name in node.output}
+    moved = [
+        makers[node.input[0]]
+        for node in graph.node
+        if node.op_type == "QuantizeLinear" and makers[node.input[0]].op_type in MOVES
+    ]
+    assert {node.op_type for node in moved} >= {"Concat", "MaxPool"}
+    for node in moved:
+        sources = node.input if node.op_type == "Concat" else node.input[:1]
+        assert {makers[name].op_type for name in sources} == {"DequantizeLinear"}
 
 
 def read_ranges(model: Any) -> dict[str, tuple[float, np.ndarray]]:

@@ -1,8 +1,9 @@
 """docs/performance.md, made from the raw JSON in docs/performance/: `python tools/performance_table.py`.
 
-The JSON is what benchmarks/tensorrt.py and `benchmark peers --json` wrote, unchanged. Where several files of
-the first hold the same card, runtime, model, size and precision, the times are those of the most rounds, and
-mAP50, which does not depend on rounds, is that of the most rounds among those that have it.
+The JSON is what benchmarks/tensorrt.py, benchmarks/tensorflow.py and `benchmark peers --json` wrote,
+unchanged. Where several files of the first two hold the same card, runtime, model, size and precision, the
+times are those of the most rounds, and mAP50, which does not depend on rounds, is that of the most rounds
+among those that have it.
 """
 
 import json
@@ -112,7 +113,7 @@ def make_page(results: Sequence[Mapping[str, Any]]) -> str:
 
 
 def merge_rows(results: Iterable[Mapping[str, Any]]) -> Measured:
-    """Rows of benchmarks/tensorrt.py by what they are of, each with its rounds; of doubles see the module."""
+    """Rows measured on cards by what they are of, each with its rounds; of doubles see the module."""
     measured: dict[Key, dict[str, Any]] = {}
     for result in sorted(results, key=lambda result: int(result["rounds"])):
         for row in result["rows"]:
@@ -164,15 +165,19 @@ def show_cell(row: Mapping[str, Any] | None) -> str:
 
 def make_details(measured: Measured) -> str:
     """Times, roofline and rounds of every measurement."""
-    heads = "card", "model", "size", "runtime", "network", "infer", "detect", "roofline", "share", "rounds"
+    heads = (
+        *("card", "model", "size", "runtime", "network", "infer", "detect"),
+        *("roofline", "share", "mAP50-95", "rounds"),
+    )
     rows = [
         (
             key.card,
             key.model,
             key.size,
             f"{key.runtime} {key.precision.upper()}",
-            *(show_times(row[name]) for name in ("network_ms", "infer_ms", "detect_ms")),
+            *(show_times(row.get(name)) for name in ("network_ms", "infer_ms", "detect_ms")),
             *show_roofline(row),
+            f"{100 * row['map50_95']:.1f}" if "map50_95" in row else ABSENT,
             str(row["rounds"]),
         )
         for key, row in sorted(measured.items())
@@ -180,14 +185,17 @@ def make_details(measured: Measured) -> str:
     return make_table(heads, rows)
 
 
-def show_times(summary: Mapping[str, float]) -> str:
+def show_times(summary: Mapping[str, float] | None) -> str:
     """Median / 99th percentile."""
+    if summary is None:
+        return ABSENT
     return f"{summary['p50']:.3f} / {summary['p99']:.3f}"
 
 
 def show_roofline(row: Mapping[str, Any]) -> tuple[str, str]:
-    """Its two times, and its share of the network's median; nothing for a card of unknown peaks."""
-    compute_ms, memory_ms = row["roofline"]["compute_ms"], row["roofline"]["memory_ms"]
+    """Its two times, and its share of the network's median; nothing where either is unknown."""
+    roofline = row.get("roofline", {})
+    compute_ms, memory_ms = roofline.get("compute_ms"), roofline.get("memory_ms")
     if compute_ms is None or memory_ms is None:
         return ABSENT, ABSENT
     share = max(compute_ms, memory_ms) / row["network_ms"]["p50"]
@@ -224,7 +232,7 @@ def describe_cards(results: Iterable[Mapping[str, Any]]) -> list[str]:
     """A line for each card, driver and runtime."""
     lines = {
         f"- {result['gpu']}, compute capability {result['compute_capability']}, {result['runtime']}; driver, "
-        f"largest SM clock and power limit {result['driver']}; the driver's CUDA {result['driver_cuda']}."
+        f"largest SM clock and power limit {result['driver']}."
         for result in results
     }
     return sorted(lines)

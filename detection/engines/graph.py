@@ -1,5 +1,6 @@
 """An ONNX model as TensorRT takes it: quantization that is symmetric, halves where the types are strict."""
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -11,6 +12,9 @@ Precision = Literal["fp32", "fp16", "int8"]
 # Share of a range that symmetric int8 keeps. It has half the steps, and finer ones are worth more than the
 # outermost values: this costs doom-tiny 0.15 points of mAP50 and doom-nano none (docs/tensorrt.md).
 REACH = 0.85
+
+# These ops move values and never compute, so one scale serves on both sides of them.
+MOVES = frozenset({"Concat", "MaxPool", "Slice", "Resize", "Transpose"})
 
 DECODING = ("decode_", "detections")  # names of the nodes that converters/decoding.py writes
 
@@ -54,6 +58,8 @@ def to_symmetric(model: Any) -> Any:
     It calls a uint8 zero point "supported only on DLA" and refuses all but 0; one of 0 it reads as int8,
     which would cut pixels at 127. A range from low to high becomes ±REACH·max(-low, high), at
     the cost of up to one of the eight bits; the weights stay as they are.
+    What an op only moves is int8 on both sides of it, with one scale: else the convolution before it writes
+    floats, and one kernel more makes int8 of them.
     Pixels are bytes already and would lose by it: the convolution that reads them computes in float.
     """
     import onnx
@@ -71,6 +77,7 @@ def to_symmetric(model: Any) -> Any:
         symmetric = np.array(REACH * max(int(zero), 255 - int(zero)) * scale / 127, np.float32)
         values[node.input[1]].CopyFrom(onnx.numpy_helper.from_array(symmetric, node.input[1]))
         values[node.input[2]].CopyFrom(onnx.numpy_helper.from_array(np.array(0, np.int8), node.input[2]))
+    _quantize_moved(out.graph)
     onnx.checker.check_model(out)
     return out
 
@@ -103,6 +110,71 @@ def to_half(model: Any) -> Any:
     tidied.prune_graph()
     tidied.topological_sort()
     return tidied.model
+
+
+def group_moved(graph: Any, tensors: Iterable[str]) -> dict[str, str]:
+    """Tensors, and those that ops behind which they stand only moved, each with the name of its group."""
+    makers = {name: node for node in graph.node for name in node.output}
+    groups = {tensor: tensor for tensor in tensors}
+    pending = list(groups)
+    while pending:
+        tensor = pending.pop()
+        node = makers.get(tensor)
+        if node is None or node.op_type not in MOVES:
+            continue
+        for source in node.input[: None if node.op_type == "Concat" else 1]:
+            if source not in groups:
+                groups[source] = source
+                pending.append(source)
+            groups[_find_root(groups, source)] = _find_root(groups, tensor)
+    return {tensor: _find_root(groups, tensor) for tensor in groups}
+
+
+def _find_root(groups: dict[str, str], tensor: str) -> str:
+    while groups[tensor] != tensor:
+        tensor = groups[tensor]
+    return tensor
+
+
+def _quantize_moved(graph: Any) -> None:
+    """Q/DQ pairs before the ops that move what is quantized behind them; a group takes its largest scale."""
+    import onnx
+
+    values = {value.name: value for value in graph.initializer}
+    quantizers = {node.input[0]: node for node in graph.node if node.op_type == "QuantizeLinear"}
+    groups = group_moved(graph, quantizers)
+    scales: dict[str, float] = {}
+    for tensor, node in quantizers.items():
+        scale = float(onnx.numpy_helper.to_array(values[node.input[1]]))
+        scales[groups[tensor]] = max(scale, scales.get(groups[tensor], 0.0))
+    zero = next((node.input[2] for node in quantizers.values()), "")
+    for tensor, group in groups.items():
+        name = f"{tensor}_q_scale" if tensor not in quantizers else quantizers[tensor].input[1]
+        held = onnx.numpy_helper.from_array(np.array(scales[group], np.float32), name)
+        if tensor in quantizers:
+            values[name].CopyFrom(held)
+        else:
+            graph.initializer.append(held)
+            _insert_pair(graph, tensor, [name, zero])
+
+
+def _insert_pair(graph: Any, tensor: str, parameters: list[str]) -> None:
+    """A Q/DQ pair on a tensor, for the moving ops that read it."""
+    import onnx
+
+    for node in graph.node:
+        if node.op_type in MOVES:
+            node.input[:] = [f"{tensor}_qdq" if name == tensor else name for name in node.input]
+    pair = [
+        onnx.helper.make_node(f"{kind}Linear", [source, *parameters], [made], name=f"{tensor}_{kind.lower()}")
+        for kind, source, made in (
+            ("Quantize", tensor, f"{tensor}_q"),
+            ("Dequantize", f"{tensor}_q", f"{tensor}_qdq"),
+        )
+    ]
+    place = 1 + next(index for index, node in enumerate(graph.node) if tensor in node.output)
+    for index, node in enumerate(pair):
+        graph.node.insert(place + index, node)
 
 
 def _trace_pixels(graph: Any) -> set[str]:
