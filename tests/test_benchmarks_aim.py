@@ -6,7 +6,7 @@ import pytest
 from benchmarks.aim.episode import measure_overshoot, play, pool
 from benchmarks.aim.laws import Oracle, Ours, Pid, average, proportional
 from benchmarks.aim.plant import SIZE_WH, Plant, PlantSettings, project_deg
-from benchmarks.aim.run import QUICK, describe, make_law, run, summarize
+from benchmarks.aim.run import QUICK, describe, make_law, run
 from benchmarks.aim.targets import TARGETS, Walker, make_scene, stand, strafe
 
 IDEAL = {"jitter_ms": 0.0, "drop_share": 0.0, "missed_share": 0.0, "false_share": 0.0}
@@ -113,7 +113,7 @@ def test_rows_have_the_contracts_keys() -> None:
         "rms_error_deg",
     }
     assert all(keys <= set(row) for row in result["rows"])
-    oracle = next(row for row in summarize(result["rows"]) if row["law"] == "oracle")
+    oracle = next(row for row in result["summary"] if row["law"] == "oracle")
     assert (oracle["of_oracle"], oracle["time_to_oracle"]) == (1.0, 1.0)
 
 

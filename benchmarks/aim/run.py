@@ -1,6 +1,7 @@
 """`benchmark aim`: every law in every scene, as rows, a table and a plot."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -52,6 +53,7 @@ def run(
     gains = {plant: tune_pid(plant) for plant in track(plants)}
     scenes = [(target, hand) for target in TARGETS for hand in (0.0, HAND_DEG_PER_S)]
     rows = []
+    overshoots: dict[tuple[str, float], list[float]] = defaultdict(list)
     for (target, hand), dead in track(list(product(scenes, dead_times_ms))):
         episodes = [
             (replace(plant, hand_deg_per_s=hand), gains[plant], seed)
@@ -66,9 +68,10 @@ def run(
         name = f"{target}, by hand too" if hand else target
         for law, figures in played.items():
             key = {"law": law, "target": name, "dead_time_ms": dead}
+            overshoots[law, dead] += [over for one in figures for over in one.overshoots]
             slower = compare_times(figures, played["oracle"])
             rows.append({**key, **describe(pool(figures)), "time_to_oracle": slower})
-    return {"seeds": seeds, "frame_hz": list(frame_hz), "rows": rows, "summary": summarize(rows)}
+    return {"seeds": seeds, "frame_hz": list(frame_hz), "rows": rows, "summary": summarize(rows, overshoots)}
 
 
 def compare_times(figures: Sequence[Figures], oracle: Sequence[Figures]) -> float | None:
@@ -121,8 +124,13 @@ def describe(figures: Figures) -> dict[str, Any]:
     }
 
 
-def summarize(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """For each law and dead time: how it stands beside the oracle, in the mean and in its worst scene."""
+def summarize(
+    rows: Sequence[dict[str, Any]], overshoots: Mapping[tuple[str, float], Sequence[float]]
+) -> list[dict[str, Any]]:
+    """For each law and dead time: how it stands beside the oracle, in the mean and in its worst scene.
+
+    overshoots: of every target that was met, by law and dead time; their median is the figure.
+    """
     oracle = {(row["target"], row["dead_time_ms"]): row for row in rows if row["law"] == "oracle"}
     summary = []
     for law, dead in dict.fromkeys((row["law"], row["dead_time_ms"]) for row in rows):
@@ -139,9 +147,7 @@ def summarize(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
                 "of_oracle_worst": min(shares),
                 "time_to_oracle": float(np.median(slower)) if slower else None,
                 "time_to_oracle_worst": max(slower, default=None),
-                "overshoot": float(
-                    np.median([row["overshoot"] for row in own if row["overshoot"] is not None])
-                ),
+                "overshoot": float(np.median(overshoots[law, dead])) if overshoots[law, dead] else None,
                 "rms_error_deg": float(
                     np.median([row["rms_error_deg"] for row in own if row["rms_error_deg"]])
                 ),
@@ -163,7 +169,7 @@ def print_table(result: dict[str, Any]) -> None:
         "/oracle": lambda row: f"{100 * row['of_oracle']:.1f}",
         "worst": lambda row: f"{100 * row['of_oracle_worst']:.1f}",
         "time ×": lambda row: f"{row['time_to_oracle']:.2f}" if row["time_to_oracle"] else "–",
-        "over %": lambda row: f"{100 * row['overshoot']:.1f}",
+        "over %": lambda row: "–" if row["overshoot"] is None else f"{100 * row['overshoot']:.1f}",
         "RMS °": lambda row: f"{row['rms_error_deg']:.2f}",
         "hops": lambda row: str(row["hops"]),
         "rest °": lambda row: f"{row['still_swing_deg']:.2f}",
