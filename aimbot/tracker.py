@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from aimbot.kalman import Floats, Motions, start_motions
 from aimbot.target import XY, Box
 
-RESTING = 3.0  # a speed whose square is so many variances counts half
+RESTING = 6.0  # a speed whose square is so many variances counts half
 SURPRISE = 9.0  # squared deviations, of both axes together: met by chance once in ninety measurements
 MOST_COST = 2.0  # at the edge of the gate without overlap
 FORBIDDEN = 1e6
