@@ -1,10 +1,11 @@
 """Everything between detections and a command, free of I/O, so that live runs and replays share it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
 from aimbot.controller import Controller, ControllerSettings
+from aimbot.hand import HandMove
 from aimbot.ledger import CountLedger
 from aimbot.selector import Selector, SelectorSettings
 from aimbot.target import Command, Target
@@ -54,8 +55,13 @@ class Aimer:
         return self._controller.steer(target, self.ledger, frame.captured_ns, now_ns)
 
     def applied(self, sent_ns: int, dx_counts: int, dy_counts: int) -> None:
-        """Enter what the pointer really did, or the person's own mouse where the system shows it."""
+        """Enter what the pointer really did."""
         self.ledger.add(sent_ns, dx_counts, dy_counts)
+
+    def turned_by_hand(self, moves: Iterable[HandMove]) -> None:
+        """Enter what the person's own mouse did: it turns the view as our counts do."""
+        for move in moves:
+            self.ledger.add(move.time_ns, move.dx_counts, move.dy_counts)
 
     def reset(self) -> None:
         """After a refusal: no smoothing or press is carried over it. Tracks stay, as they only look."""

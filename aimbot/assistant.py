@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from aimbot.aimer import Aimer
 from aimbot.config import Settings, SettingsFile
+from aimbot.hand import HandMotion, NoHand
 from aimbot.hotkeys import Person
 from aimbot.loop import AimLoop, Step
 from aimbot.pointer import Pointer
@@ -47,6 +48,7 @@ class RunPlan:
     focus: Focus | None = None
     seconds: float | None = None
     record: Path | None = None
+    hand: HandMotion = field(default_factory=NoHand)
     header: dict[str, Any] = field(default_factory=dict)
     watch: SettingsFile | None = None
     report: Callable[[str], None] = lambda _line: None
@@ -72,7 +74,7 @@ def run_assistant(plan: RunPlan) -> dict[str, Any]:
         plan.person.on_panic = envelope.stop
         grabber = Grabber(plan.source, clock)
         stack.callback(grabber.close)
-        loop = AimLoop(plan.detector, aimer, envelope, telemetry, clock)
+        loop = AimLoop(plan.detector, aimer, envelope, telemetry, clock, plan.hand)
         recorder = _open_recorder(plan, stack)
         keeper = Housekeeper(plan, loop, envelope, telemetry)
         stack.callback(keeper.close)

@@ -5,7 +5,7 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from capture.errors import UserError
 
@@ -23,6 +23,7 @@ class HotkeySettings(BaseModel):
     pause: str = "f9"
     panic: str = "f8"
     exit: str = "f10"
+    follow_hand: bool = Field(True, description="take the person's own mouse motion for motion of the view")
 
     @field_validator("aim", "pause", "panic", "exit")
     @classmethod

@@ -7,6 +7,7 @@ from typing import Any
 from aimbot.aimer import AimSettings
 from aimbot.ledger import CountLedger
 from aimbot.observing import observe_boxes
+from aimbot.rows import decode_hand
 from aimbot.selector import list_aim_points
 from aimbot.target import XY
 from aimbot.tracker import Observation, Track, Tracker
@@ -38,11 +39,13 @@ class Identifier:
     def identify(self, frame: Frame, detections: Detections) -> list[int]:
         """The identity of each detection, in their order; frames come in the order of their stamps."""
         view = View(self._aim.view, frame.size_wh)
+        row = self._rows.get(frame.frame_id, {})
+        for move in decode_hand(row):
+            self._ledger.add(move.time_ns, move.dx_counts, move.dy_counts)
         offsets = self._observe(detections, view, (0.0, 0.0))
         shown = align_view(offsets, self._tracker.tracks, self._possible_turns(frame), frame.captured_ns)
         seen = self._observe(detections, view, shown)
         tracks = self._tracker.update(seen, frame.captured_ns)
-        row = self._rows.get(frame.frame_id, {})
         if "applied" in row:
             self._ledger.add(row["sent_ns"], row["applied"]["dx_counts"], row["applied"]["dy_counts"])
         identities = {id(track.seen): track.track_id for track in tracks}

@@ -17,12 +17,18 @@ class CountLedger:
         self.total: tuple[int, int] = (0, 0)
 
     def add(self, sent_ns: int, dx_counts: int, dy_counts: int) -> None:
-        """Enter counts that were applied at `sent_ns`; times must not decrease."""
+        """Enter counts that were applied at `sent_ns`; one that comes late goes where it belongs."""
         if dx_counts == 0 and dy_counts == 0:
             return
         self.total = (self.total[0] + dx_counts, self.total[1] + dy_counts)
-        self._entries.append((sent_ns, *self.total))
-        while self._entries and sent_ns - self._entries[0][0] > KEPT_NS:
+        later: list[tuple[int, int, int]] = []
+        while self._entries and self._entries[-1][0] > sent_ns:
+            after_ns, x, y = self._entries.pop()
+            later.append((after_ns, x + dx_counts, y + dy_counts))
+        x, y = self._entries[-1][1:] if self._entries else self._before
+        self._entries.append((sent_ns, x + dx_counts, y + dy_counts))
+        self._entries.extend(reversed(later))
+        while self._entries[-1][0] - self._entries[0][0] > KEPT_NS:
             _, x, y = self._entries.popleft()
             self._before = (x, y)
 

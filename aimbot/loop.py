@@ -7,6 +7,7 @@ from typing import Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from aimbot.aimer import Aimer, AimSettings
+from aimbot.hand import HandMotion, HandMove, NoHand
 from aimbot.safety import Applied, Refusal, SafetyEnvelope, SafetySettings
 from aimbot.target import Command, Target
 from aimbot.telemetry import Stamps, Telemetry
@@ -28,9 +29,10 @@ class LoopSettings(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """All that was seen, decided and done for one frame."""
+    """All that was seen, decided and done for one frame; `hand` is what the person did since the last."""
 
     frame: Frame
+    hand: tuple[HandMove, ...]
     detections: Detections
     target: Target | None
     command: Command
@@ -62,10 +64,19 @@ class AimLoop:
     """One thread that turns frames into mouse motion."""
 
     def __init__(
-        self, detector: Detector, aimer: Aimer, envelope: SafetyEnvelope, telemetry: Telemetry, clock: Clock
+        self,
+        detector: Detector,
+        aimer: Aimer,
+        envelope: SafetyEnvelope,
+        telemetry: Telemetry,
+        clock: Clock,
+        hand: HandMotion | None = None,
     ) -> None:
+        """Without a `hand` the person's own motion is not known."""
         self._detector, self._aimer, self._envelope = detector, aimer, envelope
         self._telemetry, self._clock = telemetry, clock
+        self._hand = hand or NoHand()
+        self._waiting: list[HandMove] = []  # moves that no frame has been decided with
         self._change: Change | None = None
         self._seen: tuple[Pixels, Detections] | None = None
 
@@ -79,6 +90,7 @@ class AimLoop:
                 break
             else:
                 self._envelope.rest()
+                self._waiting += self._hand.take()  # else they pile up in the system
 
     def step(self, frame: Frame) -> Step:
         """Process one frame."""
@@ -86,6 +98,7 @@ class AimLoop:
         taken_ns = self._clock()
         detections = self._detect(frame)
         detected_ns = self._clock()
+        hand = self._follow_hand()
         target = self._aimer.select(frame, detections)
         selected_ns = self._clock()
         command = self._aimer.steer(frame, target, selected_ns)
@@ -93,6 +106,7 @@ class AimLoop:
         applied = self._envelope.apply(command, frame.captured_ns)
         moved_ns = self._clock()
         self._aimer.applied(applied.sent_ns, applied.dx_counts, applied.dy_counts)
+        self._hand.sent(applied.dx_counts, applied.dy_counts)
         if applied.refused:
             self._aimer.reset()
         stamps = Stamps(frame.captured_ns, taken_ns, detected_ns, selected_ns, steered_ns, moved_ns)
@@ -102,13 +116,19 @@ class AimLoop:
             target=target is not None,
             moved=bool(applied.dx_counts or applied.dy_counts),
         )
-        return Step(frame, detections, target, command, applied, stamps)
+        return Step(frame, hand, detections, target, command, applied, stamps)
 
     def _detect(self, frame: Frame) -> Detections:
         """The detector's answer, or the last one where the source says that the picture is the same."""
         if self._seen is None or self._seen[0] is not frame.pixels:
             self._seen = (frame.pixels, self._detector.detect(frame))
         return self._seen[1]
+
+    def _follow_hand(self) -> tuple[HandMove, ...]:
+        """Enter the person's moves since the last frame, and return them."""
+        moves, self._waiting = (*self._waiting, *self._hand.take()), []
+        self._aimer.turned_by_hand(moves)
+        return moves
 
     def change(self, change: Change) -> None:
         """Take new settings before the next frame; callable from any thread."""

@@ -4,9 +4,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from aimbot.aimer import Aimer, AimSettings
+from aimbot.hand import HandMove, NoHand
 from aimbot.loop import AimLoop, Step
 from aimbot.pointer import NullPointer
-from aimbot.rows import decode_detections, decode_gates, encode_command, encode_detections, encode_target
+from aimbot.rows import (
+    decode_detections,
+    decode_gates,
+    decode_hand,
+    encode_command,
+    encode_detections,
+    encode_target,
+)
 from aimbot.safety import Gates, SafetyEnvelope, SafetySettings
 from aimbot.telemetry import Telemetry
 from capture.clock import monotonic_ns
@@ -47,6 +55,16 @@ class RecordedAimer(Aimer):
         super().applied(sent_ns, *(self.recorded or (dx_counts, dy_counts)))
 
 
+class RecordedHand(NoHand):
+    """Moves as the person did in the recording."""
+
+    moves: Sequence[HandMove] = ()
+
+    def take(self) -> list[HandMove]:
+        """The moves of the present row."""
+        return list(self.moves)
+
+
 class AcceptingPointer(NullPointer):
     """Moves nothing, and takes every move for applied."""
 
@@ -69,7 +87,10 @@ class Replayer:
             AcceptingPointer(), safety, budget_ms, lambda: self._sent_ns, lambda: self._gates
         )
         self._detector = detector
-        self._loop = AimLoop(self, self._aimer, self.envelope, self.telemetry, lambda: self._decided_ns)
+        self._hand = RecordedHand()
+        self._loop = AimLoop(
+            self, self._aimer, self.envelope, self.telemetry, lambda: self._decided_ns, self._hand
+        )
         self.class_names, self.input_size_wh = detector.class_names, detector.input_size_wh
 
     def detect(self, frame: Frame) -> Detections:
@@ -86,6 +107,7 @@ class Replayer:
 
     def step(self, frame: Frame, row: Mapping[str, Any] | None) -> Step:
         """Process one frame as it was processed then, by its `row`, or as if live, without one."""
+        self._hand.moves = decode_hand(row or {})
         if row is not None and "decided_ns" in row:
             self._decided_ns, self._sent_ns = row["decided_ns"], row["sent_ns"]
             self._gates = decode_gates(row["gates"])

@@ -1,11 +1,12 @@
 """A step of the loop as a row of a session, and back."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
+from aimbot.hand import HandMove
 from aimbot.loop import Step
 from aimbot.safety import Gates
 from aimbot.target import Command, Target
@@ -18,6 +19,7 @@ def encode_step(step: Step) -> dict[str, Any]:
         "decided_ns": step.stamps.selected_ns,
         "sent_ns": step.applied.sent_ns,
         "gates": asdict(step.applied.gates),
+        "hand": encode_hand(step.hand),
         "detections": encode_detections(step.detections),
         "target": encode_target(step.target),
         "command": encode_command(step.command),
@@ -29,6 +31,16 @@ def encode_step(step: Step) -> dict[str, Any]:
         },
         "stage_ms": step.stamps.durations_ms(),
     }
+
+
+def encode_hand(moves: Iterable[HandMove]) -> list[list[int]]:
+    """Time and counts of each move."""
+    return [[move.time_ns, move.dx_counts, move.dy_counts] for move in moves]
+
+
+def decode_hand(row: Mapping[str, Any]) -> list[HandMove]:
+    """The person's moves of a row; none in recordings from before they were kept."""
+    return [HandMove(*move) for move in row.get("hand", [])]
 
 
 def encode_detections(detections: Detections) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from aimbot.assistant import RunPlan, run_assistant
 from aimbot.commands.common import gather_settings, open_live, shipped_recording, stderr, write_json
 from aimbot.commands.replay import replay
 from aimbot.config import Settings
+from aimbot.hand import open_hand
 from aimbot.hotkeys import Person
 from aimbot.pointer import Pointer, open_pointer
 from aimbot.report import draw_row, plot_latency
@@ -63,6 +64,8 @@ def play(settings: Settings, seconds: float, seed: int, record: Path | None) -> 
         stack.callback(detector.close)
         game = stack.enter_context(GameProcess(SCENARIO, seconds, seed))
         pointer = _enter_game(game, settings)
+        hand = open_hand(settings.hotkeys.follow_hand, monotonic_ns)
+        stack.callback(hand.close)
         source, watch = open_live(settings, stack)
         live = stack.enter_context(Live(console=stderr, refresh_per_second=4, transient=True))
         hotkeys = settings.hotkeys.model_copy(update={"arm": "always"})
@@ -75,6 +78,7 @@ def play(settings: Settings, seconds: float, seed: int, record: Path | None) -> 
             watch,
             seconds + 30,
             record,
+            hand,
             header={"scenario": SCENARIO, "seed": seed},
             report=lambda line: live.update(Text(line)),
             finished=lambda: game.over,

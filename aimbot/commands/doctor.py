@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from aimbot.protected import find_protection, list_processes
+from capture.clock import monotonic_ns
 from capture.errors import UserError
 from detection.detector import DetectorSettings, model_names, open_detector
 
@@ -39,6 +40,8 @@ def diagnose() -> dict[str, Any]:
         checks.append(_check("detector", True, backend, ""))
     except UserError as error:
         checks.append(_check("detector", False, str(error), "see the message"))
+    if display:
+        checks.append(_check_hand())
     return {"checks": checks, "backend": backend, "capture": _capture_backend() if display else "none"}
 
 
@@ -46,8 +49,20 @@ def _check(name: str, ok: bool, found: str, mend: str) -> dict[str, Any]:
     return {"name": name, "ok": ok, "found": found, "mend": "" if ok else mend}
 
 
+def _check_hand() -> dict[str, Any]:
+    """Whether the person's own mouse motion can be seen, and of which devices."""
+    try:
+        from aimbot.hand_x11 import X11Hand
+
+        hand = X11Hand(monotonic_ns)
+    except (ImportError, UserError) as error:
+        return _check("hand", False, str(error), "use --set hotkeys.follow_hand=false")
+    devices = ", ".join(hand.devices)
+    hand.close()
+    return _check("hand", bool(devices), devices or "no mouse that reports motion", "plug a mouse in")
+
+
 def _capture_backend() -> str:
-    from capture.clock import monotonic_ns
     from capture.source import CaptureSettings, open_source
 
     try:

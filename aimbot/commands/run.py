@@ -11,6 +11,7 @@ from rich.text import Text
 from aimbot.assistant import RunPlan, run_assistant
 from aimbot.commands.common import Where, crop_to, gather_settings, open_live, stderr
 from aimbot.config import SettingsFile
+from aimbot.hand import open_hand
 from aimbot.hotkeys import HotkeyListener, Person
 from aimbot.pointer import NullPointer, Pointer, open_pointer
 from aimbot.protected import refuse_protected
@@ -54,6 +55,8 @@ def run(
         listener = HotkeyListener(person)
         stack.callback(listener.close)
         pointer: Pointer = NullPointer() if dry_run else open_pointer()
+        hand = open_hand(settings.hotkeys.follow_hand, monotonic_ns)
+        stack.callback(hand.close)
         live = stack.enter_context(Live(console=stderr, refresh_per_second=4, transient=True))
 
         def report(line: str) -> None:
@@ -68,7 +71,9 @@ def run(
             + ("  [dry run: nothing moves]" if dry_run else ""),
             markup=False,
         )
-        plan = RunPlan(settings, source, detector, pointer, person, watch, seconds, record, report=report)
+        plan = RunPlan(
+            settings, source, detector, pointer, person, watch, seconds, record, hand, report=report
+        )
         plan.watch = SettingsFile(profile, overrides)
         return run_assistant(plan)
 

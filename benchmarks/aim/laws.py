@@ -44,11 +44,15 @@ class Ours:
         self.chosen: Walker | None = None
         self._pixels = np.zeros((SIZE_WH[1], SIZE_WH[0], 3), np.uint8)
         self._number = 0
+        self._plant, self._told_s = plant, 0.0
 
     def steer(self, picture: Picture, now_ns: int) -> tuple[int, int]:
         """Select and steer as the loop does."""
         frame = Frame(self._pixels, picture.captured_ns, self._number, Region(0, 0, *SIZE_WH))
         self._number += 1
+        if self._plant.hand_is_shown:
+            self.aimer.turned_by_hand(self._plant.list_hand_moves(self._told_s, now_ns / NS))
+            self._told_s = now_ns / NS
         target = self.aimer.select(frame, picture.detections)
         command = self.aimer.steer(frame, target, now_ns)
         self.aimer.applied(now_ns, command.dx_counts, command.dy_counts)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from aimbot.hand import HandMove
 from benchmarks.aim.targets import XY, Walker
 from detection.detections import Detections
 
@@ -36,11 +37,24 @@ class PlantSettings:
     missed_share: float = 0.05
     false_share: float = 0.03
     hand_deg_per_s: float = 0.0
+    hand_is_shown: bool = False
 
     @property
     def latency_ms(self) -> float:
         """What calibration would find: the mean, with the wait."""
         return self.dead_time_ms + self.wait_ms
+
+    def hand_deg(self, t: float) -> float:
+        """The person's own turning as the picture has it: slow to and fro."""
+        return self.hand_deg_per_s / (2 * math.pi * 0.5) * math.sin(2 * math.pi * 0.5 * t)
+
+    def list_hand_moves(self, first_s: float, last_s: float) -> list[HandMove]:
+        """What the system shows of the hand after one time and up to another: a mouse of 1000 Hz."""
+        ms = range(math.floor(first_s * 1e3), math.floor(last_s * 1e3) + 1)
+        way_in_s = self.dead_time_ms / 2e3
+        at = [round(self.hand_deg(t / 1e3 + way_in_s) / self.deg_per_count[0]) for t in ms]
+        moves = zip(ms[1:], at[1:], at, strict=False)
+        return [HandMove(t * 1_000_000, now - before, 0) for t, now, before in moves if now != before]
 
     @property
     def wait_ms(self) -> float:
@@ -87,7 +101,7 @@ class Plant:
         arrived = [move for move in self._queue if move[0] <= now]
         self._queue = [move for move in self._queue if move[0] > now]
         yaw, pitch = self.settings.deg_per_count
-        hand = self._hand_deg(now) - self._hand_deg(now - 1 / self.settings.frame_hz) if self.tick else 0.0
+        hand = self._turn_by_hand_deg(now) if self.tick else 0.0
         self.view_deg = (
             self.view_deg[0] + sum(move[1] for move in arrived) * yaw + hand,
             self.view_deg[1] + sum(move[2] for move in arrived) * pitch,
@@ -102,9 +116,8 @@ class Plant:
         jitter = self.rng.uniform(-1, 1) * self.settings.jitter_ms / 2
         return max(self.settings.dead_time_ms / 2 + jitter, 0.0) / 1e3
 
-    def _hand_deg(self, t: float) -> float:
-        """The person's own turning: slow to and fro."""
-        return self.settings.hand_deg_per_s / (2 * math.pi * 0.5) * math.sin(2 * math.pi * 0.5 * t)
+    def _turn_by_hand_deg(self, now: float) -> float:
+        return self.settings.hand_deg(now) - self.settings.hand_deg(now - 1 / self.settings.frame_hz)
 
     def _detect(self, true_deg: NDArray[np.float64], walkers: Sequence[Walker]) -> Detections:
         rng, settings = self.rng, self.settings
