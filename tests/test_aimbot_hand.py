@@ -15,6 +15,7 @@ from aim_helpers import (
 )
 
 from aimbot.aimer import Aimer
+from aimbot.commands.doctor import diagnose
 from aimbot.hand import HandMove, NoHand, OwnMoves, RawMove, open_hand
 from aimbot.hand_x11 import RawMotion, X11Hand, convert_time, parse_raw_motion
 from aimbot.identities import Identifier
@@ -280,6 +281,16 @@ def test_the_ledger_follows_the_hand_and_counts_our_own_moves_once(x11_hand: X11
     theirs = 50 * (3 - 4), sum(range(50)) - 50
     ours = 50 * 3, 10 * sum(range(5))
     assert aimer.ledger.total == (theirs[0] + ours[0], theirs[1] + ours[1])
+
+
+def test_the_doctor_says_whose_motion_is_seen(xvfb_display: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (check,) = [check for check in diagnose()["checks"] if check["name"] == "hand"]
+    assert check["ok"]
+    assert "Xvfb mouse" in check["found"]
+    monkeypatch.delenv("DISPLAY")
+    (check,) = [check for check in diagnose()["checks"] if check["name"] == "hand"]
+    assert not check["ok"]
+    assert "hotkeys.follow_hand=false" in check["mend"]
 
 
 def test_moves_are_stamped_when_they_were_made_and_come_through_a_grab(

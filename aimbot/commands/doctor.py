@@ -40,8 +40,7 @@ def diagnose() -> dict[str, Any]:
         checks.append(_check("detector", True, backend, ""))
     except UserError as error:
         checks.append(_check("detector", False, str(error), "see the message"))
-    if display:
-        checks.append(_check_hand())
+    checks.append(_check_hand())
     return {"checks": checks, "backend": backend, "capture": _capture_backend() if display else "none"}
 
 
