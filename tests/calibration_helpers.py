@@ -6,7 +6,7 @@ import numpy as np
 
 from aimbot.calibration.probe import Probe
 from aimbot.safety import Gates, SafetyEnvelope, SafetySettings
-from arena.panorama import Camera, Gaze, paint_panorama
+from arena.panorama import Camera, Gaze, Picture, paint_panorama
 from arena.range import DelayedGaze, RangeSettings, draw_hud, draw_targets
 from capture.frame import Frame, Region
 
@@ -33,6 +33,7 @@ class FakeGame:
         self._answer = answer or (lambda dx, dy: (dx, dy))
         self._camera = Camera(PANORAMA, size_wh, settings.fov_deg)
         self._frames = 0
+        self._seen: tuple[Gaze, Picture] | None = None
         self.sent = np.zeros(2, int)
 
     def clock(self) -> int:
@@ -46,15 +47,17 @@ class FakeGame:
         self.now_ns += FRAME_NS
         self._frames += 1
         gaze = self.gaze.look(self.now_ns)
-        pixels = self.draw(gaze)
+        if self._seen is None or self._seen[0] != gaze:
+            self._seen = gaze, self.draw_world(gaze)
+        pixels = self._seen[1].copy()
+        draw_targets(pixels, self.settings, gaze, self.now_ns / 1e9)
+        draw_hud(pixels)
         height, width = pixels.shape[:2]
         return Frame(pixels, self.now_ns, self._frames, Region(0, 0, width, height))
 
-    def draw(self, gaze: Gaze) -> np.ndarray:  # type: ignore[type-arg]
-        picture = self._camera.render(gaze)
-        draw_targets(picture, self.settings, gaze, self.now_ns / 1e9)
-        draw_hud(picture)
-        return picture
+    def draw_world(self, gaze: Gaze) -> Picture:
+        """What this gaze sees, but for targets and HUD."""
+        return self._camera.render(gaze)
 
     def move(self, dx_counts: int, dy_counts: int) -> tuple[int, int]:
         self.sent += (dx_counts, dy_counts)

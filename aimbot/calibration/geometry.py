@@ -130,8 +130,8 @@ def fit_fov(points: Points, width_px: float, deg_per_count: float | None = None)
 def estimate_error(points: Points, estimate: Callable[[Points], float]) -> float:
     """Standard error of an estimate: from drawing the pairs of looks anew, and from the step sizes.
 
-    All repeats of a step may be wrong alike, which no drawing shows: so the error is no less than half of what
-    lies between the two largest step sizes.
+    All repeats of a step may be wrong alike, which no drawing shows: so the error is no less than half of
+    what lies between the two largest step sizes.
     """
     rng = np.random.default_rng(1)
     pairs = np.unique(points.pair)

@@ -111,7 +111,7 @@ def measure_game(probe: Probe, pixel_aspect: float, trials: int = LATENCY_TRIALS
 def _measure(probe: Probe, pixel_aspect: float, trials: int) -> Calibration:
     pairs, lens = sweep_yaw(probe)
     height, width = pairs[0].before.shape
-    scale = _turn_both_ways(probe, lens, max(abs(pair.counts) for pair in pairs))
+    scale = _turn_both_ways(probe, lens, pairs)
     known = None if scale is None else scale.value
     points = track_all(pairs, Axis.YAW, lens if known is None else Lens(lens.focal_px, known))
     fov_deg = fit_fov(points, width, known)
@@ -144,10 +144,12 @@ def _measure(probe: Probe, pixel_aspect: float, trials: int) -> Calibration:
     )
 
 
-def _turn_both_ways(probe: Probe, lens: Lens, step_counts: int) -> Value | None:
+def _turn_both_ways(probe: Probe, lens: Lens, pairs: list[Pair]) -> Value | None:
     """Degrees per count by full turns to the right and to the left; None if the picture never came back."""
     probe.report("a full turn to the right, and one to the left")
-    turns = [turn_fully(probe, lens, sign, step_counts) for sign in (1, -1)]
+    largest = max(abs(pair.counts) for pair in pairs)
+    changed = find_changed_share([pair for pair in pairs if abs(pair.counts) == largest])
+    turns = [turn_fully(probe, lens, sign, changed) for sign in (1, -1)]
     found = [turn for turn in turns if turn is not None]
     if not found:
         return None
@@ -173,20 +175,23 @@ def find_nonlinearity(steps: list[StepAngle], deg_per_count: dict[Axis, float]) 
     return max(abs(float(np.median(ratios)) - 1) for ratios in sizes.values())
 
 
+def find_changed_share(pairs: list[Pair]) -> float:
+    """The share of the pixels that these steps changed, in the median."""
+    return float(np.median([find_moved(pair.before, pair.after).mean() for pair in pairs]))
+
+
 def measure_latency(probe: Probe, pairs: list[Pair], trials: int) -> Floats:
     """Milliseconds from a motion sent to the first look that shows it, at random phases to the game's frames.
 
     UserError if the view mostly does not answer in time.
     """
     counts = max(abs(pair.counts) for pair in pairs) // 2 or 1
-    moved = float(
-        np.median([find_moved(pair.before, pair.after).mean() for pair in _step_both_ways(probe, counts)])
-    )
+    changed = find_changed_share([step_pair(probe, Axis.YAW, sign * counts) for sign in (1, -1)])
     rng = np.random.default_rng(1)
     found = []
     for trial in range(trials):
         answer = probe.react(
-            counts * (-1) ** trial, moved * REACTION_SHARE, float(rng.uniform(0, PAUSE_RANGE_S))
+            counts * (-1) ** trial, changed * REACTION_SHARE, float(rng.uniform(0, PAUSE_RANGE_S))
         )
         if answer is not None:
             found.append((answer[1] - answer[0]) / 1e6)
@@ -204,7 +209,3 @@ def find_median(samples: Floats) -> Value:
     """The median, and its standard error by drawing the samples anew (bootstrap)."""
     draws = np.random.default_rng(1).choice(samples, (RESAMPLES, len(samples)))
     return Value(float(np.median(samples)), float(np.median(draws, axis=1).std()))
-
-
-def _step_both_ways(probe: Probe, counts: int) -> list[Pair]:
-    return [step_pair(probe, Axis.YAW, sign * counts) for sign in (1, -1)]

@@ -36,7 +36,8 @@ MAX_STEP_SHARE = 0.25
 STARTING_FOV_DEG = 90.0
 MIN_SHARE = 0.4
 RETURN_SHARE = 0.4
-STUCK_SHARE = 0.1
+STUCK_SHARE = 0.25
+"""Of the pixels that a turn changes: fewer are things that move in a view that does not."""
 MIN_POINTS = 4
 STOPPED_STEPS = 2
 
@@ -156,8 +157,7 @@ def sweep_yaw(probe: Probe, fov_deg: float = STARTING_FOV_DEG) -> tuple[list[Pai
     lens = Lens(focal, float(np.degrees(np.arctan(px_per_count / focal))))
     pairs: list[Pair] = []
     for rung_px in RUNGS_PX:
-        widest = MAX_STEP_SHARE * 2 * np.degrees(np.arctan(width / 2 / lens.focal_px)) / lens.deg_per_count
-        counts = round(min(rung_px / px_per_count, widest, probe.max_step_counts))
+        counts = min(round(rung_px / px_per_count), widest_step(probe, lens, width))
         if counts < 1 or any(abs(pair.counts) == counts for pair in pairs):
             continue
         pairs += [step_pair(probe, Axis.YAW, counts * sign) for sign in RUNG_SIGNS]
@@ -166,6 +166,12 @@ def sweep_yaw(probe: Probe, fov_deg: float = STARTING_FOV_DEG) -> tuple[list[Pai
         lens = Lens(focal, fit_turn_scale(points, focal))
         probe.report(f"yaw, steps of {counts} counts: {lens.deg_per_count:.5f} degrees per count so far")
     return pairs, lens
+
+
+def widest_step(probe: Probe, lens: Lens, width_px: int) -> int:
+    """Counts of a step after which most of the picture is still in view."""
+    fov_deg = 2 * float(np.degrees(np.arctan(width_px / 2 / lens.focal_px)))
+    return max(1, min(round(MAX_STEP_SHARE * fov_deg / lens.deg_per_count), probe.max_step_counts))
 
 
 def refuse_inverted(px_per_count: float, way: str) -> None:
@@ -182,14 +188,16 @@ def track_all(pairs: list[Pair], axis: Axis, lens: Lens) -> Points:
     return join_points([track_pair(pair, number, axis, lens) for number, pair in enumerate(pairs)])
 
 
-def turn_fully(probe: Probe, lens: Lens, sign: int, step_counts: int) -> float | None:
+def turn_fully(probe: Probe, lens: Lens, sign: int, changed_share: float) -> float | None:
     """Degrees per count by a full turn: the picture comes back; None if it does not.
 
-    UserError if the view stops on the way, as it does where the game reads the pointer's position.
+    changed_share: of the pixels that a turn changes. UserError if the view stops on the way, as it does where
+    the game reads the pointer's position.
     """
     first = before = probe.look()
     moved = np.zeros(first.shape, bool)
     whole = round(360 / lens.deg_per_count)
+    step_counts = widest_step(probe, lens, first.shape[1])
     sent = stopped = 0
     while sent < whole:
         counts = sign * min(step_counts, whole - sent)
@@ -197,7 +205,8 @@ def turn_fully(probe: Probe, lens: Lens, sign: int, step_counts: int) -> float |
         sent += abs(counts)
         after = probe.look()
         moved |= find_moved(before, after)
-        stopped = stopped + 1 if _is_stuck(before, after) else 0
+        stuck = find_moved(before, after).mean() < STUCK_SHARE * changed_share
+        stopped = stopped + 1 if stuck else 0
         if stopped == STOPPED_STEPS:
             turned = (sent - stopped * step_counts) * lens.deg_per_count
             raise UserError(
@@ -209,8 +218,3 @@ def turn_fully(probe: Probe, lens: Lens, sign: int, step_counts: int) -> float |
     angles = measure_angles(points.before_px, points.after_px, lens.focal_px)
     angle, share = find_common(angles, tolerance=float(np.degrees(1.5 / lens.focal_px)))
     return (360 + sign * angle) / whole if share >= RETURN_SHARE else None
-
-
-def _is_stuck(before: Picture, after: Picture) -> bool:
-    """Whether the picture stayed, but for what moves in it."""
-    return measure_shifts(before, after).share < STUCK_SHARE

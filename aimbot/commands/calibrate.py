@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.text import Text
 
 from aimbot.assistant import read_gates
-from aimbot.calibration.measure import LINEAR_WITHIN, Calibration, measure_game
+from aimbot.calibration.measure import LATENCY_TRIALS, LINEAR_WITHIN, Calibration, measure_game
 from aimbot.calibration.plot import plot_calibration
 from aimbot.calibration.probe import Probe
 from aimbot.calibration.profile import write_profile
@@ -35,18 +35,24 @@ ASPECT_WITHIN = 0.03
 
 
 def calibrate(
-    window: str, profile: str, overrides: list[str], out: Path | None, plot: Path | None
+    window: str,
+    profile: str,
+    overrides: list[str],
+    out: Path | None,
+    plot: Path | None,
+    trials: int = LATENCY_TRIALS,
 ) -> dict[str, Any]:
     """Measure the game in this window and write its profile; returns the figures.
 
-    Without `out` the profile's own file is written, or else a new one named after the window.
+    Without `out` the profile's own file is written, or else a new one named after the window. `trials`: how
+    often the latency is measured.
     """
     settings = gather_settings(profile, overrides, Where(window))
     if plot is not None:
         require_matplotlib()  # before the view is turned for a minute
     out = out or (Path(f"{_make_name(window)}.toml") if profile in profile_names() else Path(profile))
     refuse_protected()
-    calibration = _measure(settings)
+    calibration = _measure(settings, trials)
     aspect = settings.aim.view.pixel_aspect
     write_profile(out, calibration, window, aspect)
     if plot is not None:
@@ -91,7 +97,7 @@ def list_notes(calibration: Calibration, pixel_aspect: float) -> list[str]:
     return notes
 
 
-def _measure(settings: Settings) -> Calibration:
+def _measure(settings: Settings, trials: int) -> Calibration:
     capture = settings.capture.model_copy(
         update={"crop_px": "whole", "repeat_s": REPEAT_S, "max_hz": LOOK_HZ}
     )
@@ -125,7 +131,7 @@ def _measure(settings: Settings) -> Calibration:
             live.update(Text(line))
 
         probe = Probe(grabber, envelope, monotonic_ns, sleep_s, attend)
-        return measure_game(probe, settings.aim.view.pixel_aspect)
+        return measure_game(probe, settings.aim.view.pixel_aspect, trials)
 
 
 def _wait_focus(window: Window, watch: FocusWatch) -> None:
