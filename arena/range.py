@@ -34,6 +34,8 @@ class RangeSettings:
     fps: float = 60.0
     targets: int = 2
     size_wh: tuple[int, int] = (640, 480)
+    captured: bool = True
+    """Whether the mouse is captured; else the view ends where the pointer leaves the window."""
 
 
 class DelayedGaze:
@@ -90,8 +92,8 @@ def play(settings: RangeSettings, seconds: float) -> None:
     try:
         screen = pygame.display.set_mode(settings.size_wh)
         pygame.display.set_caption(WINDOW_TITLE)
-        pygame.event.set_grab(True)  # with a hidden cursor, SDL's relative mode: motion without an end
-        pygame.mouse.set_visible(False)
+        pygame.event.set_grab(settings.captured)
+        pygame.mouse.set_visible(not settings.captured)  # both: SDL's relative mode, motion without an end
         camera = Camera(paint_panorama(), settings.size_wh, settings.fov_deg)
         gaze, ticks, started_ns = DelayedGaze(settings), pygame.time.Clock(), monotonic_ns()
         print(json.dumps({"event": "ready", "window": WINDOW_TITLE}), flush=True)
@@ -123,6 +125,7 @@ def main() -> None:
         field = name.replace("-", "_")
         parser.add_argument(f"--{name}", type=float, default=getattr(RangeSettings(), field))
     parser.add_argument("--targets", type=int, default=RangeSettings().targets)
+    parser.add_argument("--captured", action=argparse.BooleanOptionalAction, default=RangeSettings().captured)
     arguments = vars(parser.parse_args())
     seconds = arguments.pop("seconds")
     play(RangeSettings(**arguments), seconds)

@@ -30,6 +30,7 @@ class FakeGame:
         self.now_ns = 1_000_000_000
         self.gaze = DelayedGaze(settings)
         self.armed = True
+        self.focused_from_ns = 0
         self._answer = answer or (lambda dx, dy: (dx, dy))
         self._camera = Camera(PANORAMA, size_wh, settings.fov_deg)
         self._frames = 0
@@ -64,6 +65,10 @@ class FakeGame:
         self.gaze.move(*self._answer(dx_counts, dy_counts), self.now_ns)
         return dx_counts, dy_counts
 
+    @property
+    def focused(self) -> bool:
+        return self.now_ns >= self.focused_from_ns
+
     def pause(self, seconds: float) -> None:
         self.now_ns += round(seconds * 1e9)
 
@@ -79,6 +84,10 @@ class FakeGame:
 
 def open_probe(game: FakeGame) -> Probe:
     envelope = SafetyEnvelope(
-        game, SafetySettings(), 80.0, game.clock, lambda: Gates(game.armed, focused=True)
+        game,
+        SafetySettings(),
+        80.0,
+        game.clock,
+        lambda: Gates(game.armed, game.focused),
     )
     return Probe(game, envelope, game.clock, game.pause)

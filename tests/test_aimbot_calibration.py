@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from calibration_helpers import PANORAMA, FakeGame, open_probe
+from conftest import OpenWindow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -30,8 +31,9 @@ from aimbot.calibration.plot import plot_calibration
 from aimbot.calibration.profile import round_to_error, write_profile
 from aimbot.calibration.shifts import find_common, find_moved, measure_shifts, to_picture
 from aimbot.calibration.sweep import Axis
-from aimbot.commands.calibrate import list_notes
+from aimbot.commands.calibrate import calibrate, list_notes
 from aimbot.config import load_settings
+from aimbot.view import View, ViewSettings
 from arena.panorama import Camera, Gaze, Picture
 from arena.range import RangeSettings
 from capture.errors import UserError
@@ -252,6 +254,17 @@ def test_the_person_stops_it_and_from_then_on_nothing_is_sent() -> None:
     assert game.sent.tolist() == after_stop.tolist()
 
 
+def test_a_moment_without_the_focus_is_waited_for_and_a_long_one_ends_it() -> None:
+    game = FakeGame(SMALL)
+    probe = open_probe(game)
+    game.focused_from_ns = game.now_ns + 500_000_000
+    assert probe.turn(5, 0) >= game.focused_from_ns
+    game.focused_from_ns = game.now_ns + 60_000_000_000
+    with pytest.raises(UserError, match="no_focus"):
+        probe.turn(5, 0)
+    assert game.sent.tolist() == [5, 0]
+
+
 @pytest.fixture(scope="module")
 def calibration() -> Calibration:
     return measure(FakeGame(SMALL))
@@ -291,6 +304,26 @@ def test_a_broken_profile_is_named_and_left(tmp_path: Path, calibration: Calibra
     assert path.read_text() == "[aim\n"
     with pytest.raises(tomllib.TOMLDecodeError):
         tomllib.loads(path.read_text())
+
+
+@given(st.floats(-40, 40), st.floats(0.5, 2))
+def test_the_aim_knows_the_height_of_the_games_pixels(pitch_deg: float, aspect: float) -> None:
+    view = View(ViewSettings(fov_deg=90, pixel_aspect=aspect, pitch_deg_per_count=0.1), (640, 480))
+    below = 320 * aspect * np.tan(np.radians(pitch_deg))
+    assert view.offset_counts((320, 240 + below)) == pytest.approx((0, pitch_deg / 0.1), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("window", "message"), [("Painted game", "nothing moved"), ("no such game", "no such game")]
+)
+def test_a_window_that_does_not_answer_is_the_users_error(
+    open_window: OpenWindow, tmp_path: Path, window: str, message: str
+) -> None:
+    open_window()
+    path = tmp_path / "out.toml"
+    with pytest.raises(UserError, match=message):
+        calibrate(window, "default", [], path, None)
+    assert not path.exists()
 
 
 @given(st.floats(1e-6, 1e3), st.floats(1e-9, 1.0))

@@ -1,9 +1,9 @@
 """`calibrate` beside the truth, live: `python tools/calibration_check.py [CASE …]`.
 
 Each case starts a game on an Xvfb of its own, reads the truth (ViZDoom's own angles before and after known
-counts, or what the range was told), runs `calibrate`, and measures the latency again by other code: XTEST
-motion, and a small patch of the screen polled by mss. It prints rows of Markdown. On two cores, let nothing
-else run.
+counts, or what the range was told), runs `calibrate`, and measures the latency before and after by other code:
+XTEST motion, and a small patch of the screen polled by mss. It prints rows of Markdown, and leaves CASE.png, the
+plot, in the working folder. On two cores, let nothing else run.
 """
 
 import json
@@ -109,8 +109,8 @@ def send(title: str, dx_counts: int, dy_counts: int) -> None:
     time.sleep(0.5)
 
 
-def measure_directly(title: str, counts: int, trials: int = 200) -> float:
-    """Median milliseconds from XTEST motion to a changed patch, at random times."""
+def measure_directly(title: str, counts: int, trials: int = 100) -> list[float]:
+    """Milliseconds from XTEST motion to a changed patch, at random times."""
     window = find_window(title)
     window.focus()
     place = window.region()
@@ -129,7 +129,15 @@ def measure_directly(title: str, counts: int, trials: int = 200) -> float:
                 found.append((seen_s - sent_s) * 1e3)
                 break
             time.sleep(0.0005)
-    return float(np.median(found))
+    return found
+
+
+def run_directly(title: str, counts: int) -> list[float]:
+    """`measure_directly` in a process of its own, where nothing but it runs."""
+    command = [sys.executable, __file__, "--direct", title, str(counts)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found: list[float] = json.loads(answer.splitlines()[-1])
+    return found
 
 
 def check(case: str) -> None:
@@ -143,6 +151,8 @@ def check(case: str) -> None:
             command = [sys.executable, str(ROOT / "run_aimbot.py"), "calibrate", "--window", title, "--json"]
             command += ["--out", f"{folder}/out.toml", "--plot", f"{case}.png"]
             command += ["--set", DOOM] if doom else []
+            counts = max(2, round(5 / truth["yaw_deg_per_count"]))
+            direct_ms = run_directly(title, counts)
             started_s = time.perf_counter()
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
@@ -150,10 +160,8 @@ def check(case: str) -> None:
                 return
             taken_s = time.perf_counter() - started_s
             found: dict[str, Any] = json.loads(done.stdout)
-            counts = max(2, round(5 / truth["yaw_deg_per_count"]))
-            direct = [sys.executable, __file__, "--direct", title, str(counts)]
-            answer = subprocess.run(direct, capture_output=True, text=True, check=True).stdout
-            truth["display_latency_ms"] = float(answer.splitlines()[-1])
+            direct_ms += run_directly(title, counts)
+            truth["display_latency_ms"] = float(np.median(direct_ms))
     print(f"{case}: {taken_s:.0f} s, {found['pitch_motion']}, linear within {found['linear_within']:.2%}")
     for name in ("yaw_deg_per_count", "pitch_deg_per_count", "fov_deg", "display_latency_ms"):
         value, error, true = found[name]["value"], found[name]["error"], truth[name]
@@ -163,7 +171,7 @@ def check(case: str) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--direct"]:
-        print(measure_directly(sys.argv[2], int(sys.argv[3])))
+        print(json.dumps(measure_directly(sys.argv[2], int(sys.argv[3]))))
     else:
         for case in sys.argv[1:] or CASES:
             check(case)

@@ -6,7 +6,7 @@ import numpy as np
 
 from aimbot.calibration.shifts import MOVED_LEVELS, Picture, to_picture
 from aimbot.loop import Mailbox
-from aimbot.safety import SafetyEnvelope
+from aimbot.safety import Refusal, SafetyEnvelope
 from aimbot.target import Command
 from capture.clock import Clock
 from capture.errors import UserError
@@ -18,6 +18,8 @@ REST_S = 0.1
 """The next reaction is measured so long after one was seen."""
 REACTION_TIMEOUT_S = 0.6
 TAKE_TIMEOUT_S = 0.5
+FOCUS_PATIENCE_S = 2.0
+"""A focus that comes back within this time spoils nothing, for meanwhile nothing was sent."""
 SAMPLE_STEP = 4
 """Reactions are looked for in every fourth pixel of every fourth row."""
 
@@ -82,7 +84,11 @@ class Probe:
         return None
 
     def _send(self, dx_counts: int, dy_counts: int, frame: Frame) -> int:
-        applied = self._envelope.apply(Command(dx_counts, dy_counts, False), frame.captured_ns)
+        command = Command(dx_counts, dy_counts, False)
+        applied = self._envelope.apply(command, frame.captured_ns)
+        waits_until_ns = applied.sent_ns + round(FOCUS_PATIENCE_S * 1e9)
+        while applied.refusal is Refusal.NO_FOCUS and applied.sent_ns < waits_until_ns:
+            applied = self._envelope.apply(command, self._take().captured_ns)
         if applied.refusal is not None:
             raise UserError(
                 f"expected to send {dx_counts}, {dy_counts} counts to the game, the envelope says: "

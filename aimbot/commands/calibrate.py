@@ -75,7 +75,7 @@ def list_notes(calibration: Calibration, pixel_aspect: float) -> list[str]:
     if calibration.linear_within > LINEAR_WITHIN:
         notes.append(
             f"degrees per count differ by {calibration.linear_within:.1%} between step sizes; "
-            "turn off the game's mouse acceleration and smoothing"
+            "turn off the game's mouse acceleration and smoothing, and what else keeps the machine busy"
         )
     if calibration.turn_counts is None:
         notes.append(
