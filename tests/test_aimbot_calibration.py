@@ -122,6 +122,11 @@ def test_what_is_aligned_by_the_right_turn_has_no_shift_left() -> None:
     assert find_common(left.shift_px[:, 0])[0] == pytest.approx(0, abs=0.1)
 
 
+def test_a_wide_window_is_looked_at_in_fewer_pixels() -> None:
+    assert to_picture(np.zeros((1080, 1920, 4), np.uint8)).shape == (540, 960)
+    assert to_picture(np.zeros((480, 640, 3), np.uint8)).shape == (480, 640)
+
+
 def test_a_part_that_never_moves_has_no_say() -> None:
     before, after = look(Gaze(0, 0)), look(Gaze(2, 0))
     hud = np.random.default_rng(1).uniform(0, 255, (140, 640)).astype(np.float32)
@@ -284,6 +289,7 @@ def test_a_profile_keeps_its_comments_and_what_was_not_measured(
     assert view.fov_deg == pytest.approx(90, rel=0.005)
     assert view.yaw_deg_per_count == pytest.approx(0.1, rel=0.002)
     assert view.game_width_px == 320
+    assert calibration.size_wh == (320, 240)
     assert load_settings(str(path)).aim.trigger.enabled
 
 

@@ -1,9 +1,9 @@
 """`calibrate` beside the truth, live: `python tools/calibration_check.py [CASE …]`.
 
 Each case starts a game on an Xvfb of its own, reads the truth (ViZDoom's own angles before and after known
-counts, or what the range was told), runs `calibrate`, and measures the latency before and after by other code:
-XTEST motion, and a small patch of the screen polled by mss. It prints rows of Markdown, and leaves CASE.png, the
-plot, in the working folder. On two cores, let nothing else run.
+counts, or what the range was told), runs `calibrate`, and measures the latency before and after by other
+code: XTEST motion, and a small patch of the screen polled by mss. It prints rows of Markdown, and leaves
+CASE.png, the plot, in the working folder. On two cores, let nothing else run.
 """
 
 import json
@@ -28,6 +28,7 @@ from arena.display import start_xvfb
 from capture.window import find_window
 
 ROOT = Path(__file__).parent.parent
+PLOTS = Path.cwd()  # the arena changes the working folder while a game runs
 DOOM = "aim.view.pixel_aspect=1.2"
 SLOW = "+mouse_sensitivity 0.5 +m_noprescale 1"
 CASES: dict[str, tuple[str, str | dict[str, float]]] = {
@@ -149,7 +150,7 @@ def check(case: str) -> None:
         opened = play_doom(game, options) if isinstance(options, str) else play_range(options)
         with opened as (title, truth):
             command = [sys.executable, str(ROOT / "run_aimbot.py"), "calibrate", "--window", title, "--json"]
-            command += ["--out", f"{folder}/out.toml", "--plot", f"{case}.png"]
+            command += ["--out", f"{folder}/out.toml", "--plot", str(PLOTS / f"{case}.png")]
             command += ["--set", DOOM] if doom else []
             counts = max(2, round(5 / truth["yaw_deg_per_count"]))
             direct_ms = run_directly(title, counts)

@@ -110,7 +110,7 @@ def measure_game(probe: Probe, pixel_aspect: float, trials: int = LATENCY_TRIALS
 
 def _measure(probe: Probe, pixel_aspect: float, trials: int) -> Calibration:
     pairs, lens = sweep_yaw(probe)
-    height, width = pairs[0].before.shape
+    width = pairs[0].before.shape[1]
     scale = _turn_both_ways(probe, lens, pairs)
     known = None if scale is None else scale.value
     points = track_all(pairs, Axis.YAW, lens if known is None else Lens(lens.focal_px, known))
@@ -131,7 +131,7 @@ def _measure(probe: Probe, pixel_aspect: float, trials: int) -> Calibration:
         steps += list_steps(Axis.PITCH, pitch.pairs, pitch.points, angles)
     latency_ms = measure_latency(probe, pairs, trials)
     return Calibration(
-        (width, height),
+        probe.size_wh,
         Value(fov_deg, fov_error),
         scale,
         Value(pitch.deg_per_count, pitch.error_deg),

@@ -68,8 +68,8 @@ def sweep_pitch(probe: Probe, focal: float, pixel_aspect: float) -> Pitch:
     motion: Motion = "turns"
     pairs: list[Pair] = []
     for rung_px in RUNGS_PX:
-        counts = round(min(rung_px / px_per_count, probe.max_step_counts))
-        if counts < 1 or any(abs(pair.counts) == counts for pair in pairs):
+        counts = max(1, min(round(rung_px / px_per_count), probe.max_step_counts))
+        if any(abs(pair.counts) == counts for pair in pairs):
             continue
         pairs += [step_pair(probe, Axis.PITCH, counts * sign) for sign in RUNG_SIGNS]
         points = _track(pairs, motion, lens)

@@ -27,8 +27,8 @@ SAMPLE_STEP = 4
 class Probe:
     """One game's window: counts in, settled pictures and reaction times out.
 
-    `sent_counts` is what the game was turned by so far. UserError where the envelope refuses, for then the
-    person has stopped the measurement, or the game lost the focus.
+    `sent_counts` is what the game was turned by so far, `size_wh` the size of its window at the last look.
+    UserError where the envelope refuses, for then the person has stopped it, or the game lost the focus.
     """
 
     def __init__(
@@ -44,10 +44,13 @@ class Probe:
         self.report = report
         self._settled_ns = clock() + round(SETTLE_S * 1e9)
         self.sent_counts = np.zeros(2, int)
+        self.size_wh = (0, 0)
 
     def look(self) -> Picture:
         """The picture once the last motion has settled."""
-        return to_picture(self._take_after(self._settled_ns).pixels)
+        frame = self._take_after(self._settled_ns)
+        self.size_wh = frame.size_wh
+        return to_picture(frame.pixels)
 
     def turn(self, dx_counts: int, dy_counts: int) -> int:
         """Send one motion; returns when it was sent (ns)."""

@@ -12,6 +12,7 @@ Picture = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+MAX_WIDTH_PX = 960
 PATCH_SHARE = 5
 """The picture's width holds this many patches side by side; they overlap by half."""
 MIN_TEXTURE = 3.0
@@ -42,9 +43,13 @@ class PatchShifts:
 
 
 def to_picture(pixels: Pixels) -> Picture:
-    """Grey float32 (H, W) of BGR(A) pixels."""
+    """Grey float32 (H, W) of BGR(A) pixels; what is wider than 960 is made smaller, which costs no angle."""
     code = cv2.COLOR_BGRA2GRAY if pixels.shape[2] == 4 else cv2.COLOR_BGR2GRAY
-    return np.asarray(cv2.cvtColor(pixels, code), np.float32)
+    grey = cv2.cvtColor(pixels, code)
+    scale = MAX_WIDTH_PX / grey.shape[1]
+    if scale < 1:
+        grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return np.asarray(grey, np.float32)
 
 
 def patch_size_px(size_wh: tuple[int, int]) -> int:

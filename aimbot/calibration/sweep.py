@@ -39,7 +39,13 @@ RETURN_SHARE = 0.4
 STUCK_SHARE = 0.25
 """Of the pixels that a turn changes: fewer are things that move in a view that does not."""
 MIN_POINTS = 4
-STOPPED_STEPS = 2
+STOPPED_STEPS = 3
+MAX_TURN_STEPS = 150
+"""A full turn that takes more is not tried."""
+MUDDLED = (
+    "expected a picture with texture that moves as one, got too few parts that do; "
+    "look at a scene with detail and little motion, and calibrate again"
+)
 
 
 class Axis(IntEnum):
@@ -134,10 +140,7 @@ def track_patches(pair: Pair, number: int, axis: Axis, homography: Floats, moved
 def join_points(parts: list[Points]) -> Points:
     """All points as one; UserError if there are too few to say anything."""
     if sum(len(part.counts) for part in parts) < MIN_POINTS * len(parts):
-        raise UserError(
-            "expected a picture with texture that moves as one, got too few parts that do; "
-            "look at a scene with detail and little motion, and calibrate again"
-        )
+        raise UserError(MUDDLED)
     columns = zip(*((p.before_px, p.after_px, p.counts, p.pair) for p in parts), strict=True)
     return Points(*(np.concatenate(column) for column in columns))
 
@@ -157,13 +160,15 @@ def sweep_yaw(probe: Probe, fov_deg: float = STARTING_FOV_DEG) -> tuple[list[Pai
     lens = Lens(focal, float(np.degrees(np.arctan(px_per_count / focal))))
     pairs: list[Pair] = []
     for rung_px in RUNGS_PX:
-        counts = min(round(rung_px / px_per_count), widest_step(probe, lens, width))
-        if counts < 1 or any(abs(pair.counts) == counts for pair in pairs):
+        counts = max(1, min(round(rung_px / px_per_count), widest_step(probe, lens, width)))
+        if any(abs(pair.counts) == counts for pair in pairs):
             continue
         pairs += [step_pair(probe, Axis.YAW, counts * sign) for sign in RUNG_SIGNS]
         points = track_all(pairs, Axis.YAW, lens)
         focal = focal_px(fit_fov(points, width), width)
         lens = Lens(focal, fit_turn_scale(points, focal))
+        if lens.deg_per_count <= 0:
+            raise UserError(MUDDLED)
         probe.report(f"yaw, steps of {counts} counts: {lens.deg_per_count:.5f} degrees per count so far")
     return pairs, lens
 
@@ -198,6 +203,8 @@ def turn_fully(probe: Probe, lens: Lens, sign: int, changed_share: float) -> flo
     moved = np.zeros(first.shape, bool)
     whole = round(360 / lens.deg_per_count)
     step_counts = widest_step(probe, lens, first.shape[1])
+    if whole > MAX_TURN_STEPS * step_counts:
+        return None
     sent = stopped = 0
     while sent < whole:
         counts = sign * min(step_counts, whole - sent)
