@@ -68,7 +68,11 @@ def run_assistant(plan: RunPlan) -> dict[str, Any]:
     with ExitStack() as stack:
         envelope = stack.enter_context(
             SafetyEnvelope(
-                plan.pointer, settings.safety, settings.loop.budget_ms, clock, lambda: _read_gates(plan)
+                plan.pointer,
+                settings.safety,
+                settings.loop.budget_ms,
+                clock,
+                lambda: read_gates(plan.person, plan.focus, clock),
             )
         )
         plan.person.on_panic = envelope.stop
@@ -103,12 +107,12 @@ def run_assistant(plan: RunPlan) -> dict[str, Any]:
     return summary
 
 
-def _read_gates(plan: RunPlan) -> Gates:
+def read_gates(person: Person, focus: Focus | None, clock: Clock) -> Gates:
     """Armed and focused now; a focus check that is old counts as no focus."""
-    if plan.focus is None:
-        return Gates(plan.person.armed, True)
-    focused, checked_ns = plan.focus.state()
-    return Gates(plan.person.armed, focused and plan.clock() - checked_ns <= FOCUS_FRESH_NS)
+    if focus is None:
+        return Gates(person.armed, True)
+    focused, checked_ns = focus.state()
+    return Gates(person.armed, focused and clock() - checked_ns <= FOCUS_FRESH_NS)
 
 
 def _open_recorder(plan: RunPlan, stack: ExitStack) -> SessionRecorder | None:

@@ -131,6 +131,21 @@ def record(
 
 
 @app.command()
+def calibrate(
+    window: Annotated[str, typer.Option(help="Part of the title of a running local game's window.")],
+    profile: Profile = "default",
+    sets: Sets = None,
+    out: Annotated[Optional[Path], typer.Option(metavar="FILE", help="The profile to write.")] = None,  # noqa: UP045
+    plot: Annotated[Optional[Path], typer.Option(metavar="FILE", help="A PNG of shift over counts.")] = None,  # noqa: UP045
+    as_json: Json = False,
+) -> None:
+    """Measure a game's degrees per count, field of view and display latency, for its profile."""
+    from aimbot.commands.calibrate import calibrate as run_calibrate
+
+    print_result(run_calibrate(window, profile, sets or [], out, plot), as_json)
+
+
+@app.command()
 def doctor(as_json: Json = False) -> None:
     """What this machine has, and what mends what it lacks."""
     from aimbot.commands.doctor import diagnose

@@ -99,6 +99,11 @@ class SafetyEnvelope:
     ) -> None:
         self.close()
 
+    @property
+    def max_counts_per_move(self) -> int:
+        """The length that no move exceeds."""
+        return self._settings.max_counts_per_move
+
     def apply_settings(self, settings: SafetySettings, budget_ms: float) -> None:
         """Take new caps; what was sent within the last second still counts."""
         self._settings, self._budget_ns = settings, round(budget_ms * 1e6)

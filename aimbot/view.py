@@ -18,6 +18,9 @@ class ViewSettings(BaseModel):
     game_width_px: int | None = Field(
         None, gt=0, description="width that fov_deg spans; unset: the captured frame's width"
     )
+    pixel_aspect: float = Field(
+        1.0, gt=0.2, lt=5, description="height of the game's pixels over their width; Doom's are 1.2"
+    )
     yaw_deg_per_count: float = Field(0.022, gt=0)
     pitch_deg_per_count: float = Field(0.022, ge=0, description="0: the game has no vertical look")
     display_latency_ms: float = Field(
@@ -58,6 +61,7 @@ class View:
         self.counts_to_deg = settings.counts_to_deg
         width = settings.game_width_px or frame_size_wh[0]
         self._focal_px = width / 2 / math.tan(math.radians(settings.fov_deg) / 2)
+        self._focal_y_px = self._focal_px * settings.pixel_aspect
         self._centre = (frame_size_wh[0] / 2, frame_size_wh[1] / 2)
         self._yaw, self._pitch = settings.yaw_deg_per_count, settings.pitch_deg_per_count
 
@@ -71,7 +75,7 @@ class View:
 
     def offsets_counts(self, xy_px: NDArray[np.float64]) -> NDArray[np.float64]:
         """The same for points (…, 2)."""
-        x, y = np.moveaxis((xy_px - self._centre) / self._focal_px, -1, 0)
+        x, y = np.moveaxis((xy_px - np.array(self._centre)) / (self._focal_px, self._focal_y_px), -1, 0)
         yaw = np.degrees(np.arctan(x)) / self._yaw
         pitch = np.degrees(np.arctan2(y, np.hypot(1, x))) / self._pitch if self._pitch else np.zeros_like(y)
         return np.stack([yaw, pitch], axis=-1)

@@ -26,8 +26,13 @@ SIZE_WH = (640, 480)
 
 
 @contextmanager
-def open_game(scenario: str, seed: int, visible: bool = True) -> Iterator[vzd.DoomGame]:
-    """A running game at 640×480 on the present DISPLAY; closed, with its settings file, at the end."""
+def open_game(
+    scenario: str, seed: int, visible: bool = True, game_args: str = "", endless: bool = False
+) -> Iterator[vzd.DoomGame]:
+    """A running game at 640×480 on the present DISPLAY; closed, with its settings file, at the end.
+
+    game_args: console variables to set last, such as `+freelook 1`. endless: an episode has no time limit.
+    """
     game = vzd.DoomGame()
     game.load_config(str(Path(vzd.scenarios_path) / f"{scenario}.cfg"))
     game.set_window_visible(visible)
@@ -45,6 +50,9 @@ def open_game(scenario: str, seed: int, visible: bool = True) -> Iterator[vzd.Do
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         game.set_doom_config_path(str(Path(folder) / "doom.ini"))
         game.add_game_args("+mouse_sensitivity 1 +m_noprescale 0 +freelook 0 +viz_nocheat 0")
+        game.add_game_args(game_args)
+        if endless:
+            game.set_episode_timeout(0)
         game.init()
         try:
             yield game
@@ -91,9 +99,12 @@ def main() -> None:
     parser.add_argument("--scenario", default="defend_the_center")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--game-args", default="", help="as in --game-args='+freelook 1'")
+    parser.add_argument("--endless", action="store_true", help="episodes without a time limit")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with open_game(arguments.scenario, arguments.seed) as game:
+    options = {"game_args": arguments.game_args, "endless": arguments.endless}
+    with open_game(arguments.scenario, arguments.seed, **options) as game:
         emit("ready", window=WINDOW_TITLE)
         sys.stdin.readline()  # the player says go
         emit("done", score=play_episodes(game, arguments.seconds))

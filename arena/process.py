@@ -13,8 +13,12 @@ from capture.errors import UserError
 class GameProcess:
     """Starts `python -m arena.doom` on the present DISPLAY and follows its events."""
 
-    def __init__(self, scenario: str, seconds: float, seed: int) -> None:
+    def __init__(
+        self, scenario: str, seconds: float, seed: int, game_args: str = "", endless: bool = False
+    ) -> None:
+        """game_args, endless: see `arena.doom.open_game`."""
         options = ["--scenario", scenario, "--seconds", str(seconds), "--seed", str(seed)]
+        options += [f"--game-args={game_args}", *(["--endless"] if endless else [])]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "arena.doom", *options],
             stdin=subprocess.PIPE,

@@ -1,0 +1,343 @@
+"""Calibration finds what a simulated game was built with, and says why where it cannot."""
+
+import tomllib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from calibration_helpers import PANORAMA, FakeGame, open_probe
+from conftest import OpenWindow
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from aimbot.calibration.geometry import (
+    Points,
+    align,
+    apply_homography,
+    build_turn,
+    estimate_error,
+    fit_fov,
+    fit_turn_scale,
+    focal_px,
+    measure_angles,
+    turn_positions,
+)
+from aimbot.calibration.measure import Calibration, Value, measure_game
+from aimbot.calibration.plot import plot_calibration
+from aimbot.calibration.profile import round_to_error, write_profile
+from aimbot.calibration.shifts import find_common, find_moved, measure_shifts, to_picture
+from aimbot.calibration.sweep import Axis
+from aimbot.commands.calibrate import calibrate, list_notes
+from aimbot.config import load_settings
+from aimbot.view import View, ViewSettings
+from arena.panorama import Camera, Gaze, Picture
+from arena.range import RangeSettings
+from capture.errors import UserError
+
+SMALL = RangeSettings(yaw_deg_per_count=0.1, pitch_deg_per_count=0.08, size_wh=(320, 240))
+WIDTH = 640
+TRIALS = 6
+
+
+def make_points(fov_deg: float, deg_per_count: float, noise_px: float, seed: int = 0) -> Points:
+    """What patches all over the picture say of four steps; some are sprites with a motion of their own."""
+    rng = np.random.default_rng(seed)
+    counts = np.repeat([40.0, -40.0, 90.0, -90.0], 30)
+    before = rng.uniform(-250, 250, counts.size)
+    after = turn_positions(before, deg_per_count * counts, focal_px(fov_deg, WIDTH))
+    after += rng.normal(0, noise_px, counts.size)
+    after[::10] += rng.uniform(-30, 30, after[::10].size)
+    return Points(before, after, counts, np.repeat(np.arange(4.0), 30))
+
+
+@given(st.floats(-300, 300), st.floats(-25, 25), st.floats(50, 800))
+def test_the_angle_of_a_turn_is_found_in_what_it_moved(position: float, angle: float, focal: float) -> None:
+    before = np.array([position])
+    bearing = np.degrees(np.arctan(position / focal)) - angle
+    if abs(bearing) < 85:
+        after = turn_positions(before, angle, focal)
+        assert measure_angles(before, after, focal)[0] == pytest.approx(angle, abs=1e-6)
+
+
+@given(st.floats(-20, 20), st.sampled_from([0, 1]), st.floats(100, 800))
+def test_the_homography_of_a_turn_moves_points_on_the_axis_as_the_formula_does(
+    angle: float, axis: int, focal: float
+) -> None:
+    points = np.zeros((5, 2))
+    points[:, axis] = np.linspace(-50, 50, 5)
+    moved = apply_homography(points, build_turn(axis, angle, (focal, focal), (640, 480)), (640, 480))
+    assert moved[:, axis] == pytest.approx(turn_positions(points[:, axis], angle, focal), abs=1e-6)
+    assert moved[:, 1 - axis] == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("fov_deg", [60.0, 90.0, 110.0])
+def test_the_field_of_view_and_the_scale_come_out_of_the_growth_of_the_shift(fov_deg: float) -> None:
+    points = make_points(fov_deg, 0.1, noise_px=0.1)
+    found = fit_fov(points, WIDTH)
+    assert found == pytest.approx(fov_deg, rel=0.01)
+    assert fit_turn_scale(points, focal_px(found, WIDTH)) == pytest.approx(0.1, rel=0.01)
+    assert fit_fov(points, WIDTH, 0.1) == pytest.approx(fov_deg, rel=0.002)
+
+
+def test_more_noise_is_a_larger_error() -> None:
+    errors = [
+        estimate_error(make_points(90.0, 0.1, noise), lambda drawn: fit_fov(drawn, WIDTH, 0.1))
+        for noise in (0.05, 1.0)
+    ]
+    assert errors[1] > 3 * errors[0]
+
+
+def test_the_common_value_is_that_of_the_most_and_not_of_the_mean() -> None:
+    assert find_common(np.array([5.0, 5.2, 4.8, 30.0, -12.0])) == (pytest.approx(5.0), 0.6)
+    assert find_common(np.array([])) == (0.0, 0.0)
+
+
+ROOM = Camera(PANORAMA, (640, 480), 90.0)
+
+
+def look(gaze: Gaze) -> NDArray[np.float32]:
+    return to_picture(ROOM.render(gaze))
+
+
+@settings(max_examples=20)
+@given(st.floats(-2.5, 2.5), st.floats(-180, 180))
+def test_the_middle_of_the_picture_shifts_as_the_view_turns(angle: float, start: float) -> None:
+    """Not its sides, where the shift grows so much over a patch that no single one fits it."""
+    shifts = measure_shifts(look(Gaze(start, 0)), look(Gaze(start + angle, 0)), np.ones((480, 640), bool))
+    middle = np.abs(shifts.xy_px[:, 0]) <= 64
+    expected = turn_positions(shifts.xy_px[middle, 0], angle, 320.0) - shifts.xy_px[middle, 0]
+    assert middle.sum() >= 6
+    assert np.median(np.abs(shifts.shift_px[middle, 0] - expected)) < 0.4
+
+
+def test_what_is_aligned_by_the_right_turn_has_no_shift_left() -> None:
+    before, after = look(Gaze(20, 0)), look(Gaze(35, 0))
+    aligned = align(after, build_turn(Axis.YAW, 15.0, (320.0, 320.0), (640, 480)))
+    left = measure_shifts(before, aligned, find_moved(before, after))
+    assert left.share > 0.5
+    assert find_common(left.shift_px[:, 0])[0] == pytest.approx(0, abs=0.1)
+
+
+def test_a_wide_window_is_looked_at_in_fewer_pixels() -> None:
+    assert to_picture(np.zeros((1080, 1920, 4), np.uint8)).shape == (540, 960)
+    assert to_picture(np.zeros((480, 640, 3), np.uint8)).shape == (480, 640)
+
+
+def test_a_part_that_never_moves_has_no_say() -> None:
+    before, after = look(Gaze(0, 0)), look(Gaze(2, 0))
+    hud = np.random.default_rng(1).uniform(0, 255, (140, 640)).astype(np.float32)
+    before[340:], after[340:] = hud, hud
+    shifts = measure_shifts(before, after)
+    assert shifts.xy_px[:, 1].max() + 64 < 480 - 240
+    assert find_common(shifts.shift_px[:, 0], 3.0)[0] == pytest.approx(-12, abs=2)
+
+
+def measure(game: FakeGame, pixel_aspect: float = 1.0) -> Calibration:
+    return measure_game(open_probe(game), pixel_aspect, TRIALS)
+
+
+@pytest.mark.parametrize(
+    "built",
+    [
+        replace(SMALL, added_latency_ms=40.0),
+        replace(SMALL, fov_deg=60.0, yaw_deg_per_count=0.03, pitch_deg_per_count=0.02),
+        replace(SMALL, fov_deg=110.0, yaw_deg_per_count=0.3, pitch_deg_per_count=0.3),
+    ],
+)
+def test_a_game_is_measured_as_it_was_built_and_turned_back(built: RangeSettings) -> None:
+    game = FakeGame(built)
+    found = measure(game)
+    assert found.yaw_deg_per_count.value == pytest.approx(built.yaw_deg_per_count, rel=0.002)
+    assert found.pitch_deg_per_count.value == pytest.approx(built.pitch_deg_per_count, rel=0.01)
+    assert found.fov_deg.value == pytest.approx(built.fov_deg, rel=0.005)
+    # The fake's next frame comes within 10 ms.
+    assert 0 <= found.display_latency_ms.value - built.added_latency_ms <= 10
+    assert found.pitch.motion == "turns"
+    assert found.as_json()["linear"]
+    assert game.sent.tolist() == [0, 0]
+
+
+class SlidingGame(FakeGame):
+    """Looks up and down by sliding a level view, whose pixels are 1.2 times as high as wide, as Doom does."""
+
+    aspect = 1.2
+    tall = Camera(PANORAMA, (320, 480), 90.0)
+
+    def draw_world(self, gaze: Gaze) -> Picture:
+        level = self.tall.render(Gaze(gaze.yaw_deg, 0.0))
+        down = self.aspect * 160 * np.tan(np.radians(gaze.pitch_deg))
+        place = np.array([[1, 0, 0], [0, self.aspect, 120 - 240 * self.aspect - down]])
+        return np.asarray(cv2.warpAffine(level, place, (320, 240)), np.uint8)
+
+
+def test_a_picture_that_slides_is_told_from_one_that_turns_and_its_pixels_are_what_the_profile_says() -> None:
+    found = measure(SlidingGame(replace(SMALL, targets=0)), pixel_aspect=1.2)
+    assert found.pitch.motion == "slides"
+    assert found.pitch_deg_per_count.value == pytest.approx(SMALL.pitch_deg_per_count, rel=0.01)
+    assert found.fov_deg.value == pytest.approx(90, rel=0.01)
+    assert any("1.2 times as high" in note for note in list_notes(found, 1.2))
+
+
+def test_a_game_without_a_vertical_look_has_no_pitch() -> None:
+    found = measure(FakeGame(SMALL, answer=lambda dx, dy: (dx, 0)))
+    assert (found.pitch.motion, found.pitch_deg_per_count.value) == ("none", 0.0)
+
+
+def test_acceleration_is_noticed() -> None:
+    found = measure(FakeGame(SMALL, answer=lambda dx, dy: (round(dx * (1 + abs(dx) / 1000)), dy)))
+    assert found.linear_within > 0.02
+    assert any("acceleration" in note for note in list_notes(found, 1.0))
+
+
+class SpiralGame(FakeGame):
+    """Another room after each turn, as where doors open and monsters walk: the picture never comes back."""
+
+    def draw_world(self, gaze: Gaze) -> Picture:
+        picture = super().draw_world(gaze)
+        return picture if abs(gaze.yaw_deg) < 180 else np.ascontiguousarray(picture[::-1])
+
+
+def test_where_no_full_turn_is_found_the_steps_have_to_do() -> None:
+    found = measure(SpiralGame(SMALL))
+    assert found.turn_counts is None
+    assert found.yaw_deg_per_count.value == pytest.approx(0.1, rel=0.01)
+    assert found.fov_deg.value == pytest.approx(90, rel=0.02)
+    assert any("did not come back" in note for note in list_notes(found, 1.0))
+
+
+class Edges:
+    """A pointer that stops at the screen's edges: what a game gets that reads its position."""
+
+    def __init__(self, size_px: int) -> None:
+        self.size_px, self.x = size_px, size_px // 2
+
+    def __call__(self, dx: int, dy: int) -> tuple[int, int]:
+        old, self.x = self.x, min(max(self.x + dx, 0), self.size_px - 1)
+        return self.x - old, dy
+
+
+class Desktop(FakeGame):
+    """No view at all: the pointer scrolls a flat picture between its edges."""
+
+    def draw_world(self, gaze: Gaze) -> Picture:
+        x, y = round(np.clip(600 + gaze.yaw_deg * 10, 0, 1200)), round(np.clip(300 + gaze.pitch_deg, 0, 600))
+        return np.ascontiguousarray(PANORAMA[y : y + 240, x : x + 320])
+
+
+@pytest.mark.parametrize(
+    ("game", "message"),
+    [
+        (lambda: FakeGame(SMALL, answer=lambda dx, dy: (0, 0)), "nothing moved at up to 600 counts"),
+        (lambda: FakeGame(SMALL, answer=Edges(1280)), r"it stopped after \d+ degrees.*absolute position"),
+        (lambda: Desktop(SMALL), r"it stopped after \d+ degrees.*absolute position"),
+        (lambda: FakeGame(SMALL, answer=lambda dx, dy: (-dx, dy)), "turn right .* not inverted"),
+        (lambda: FakeGame(SMALL, answer=lambda dx, dy: (dx, -dy)), "turn down .* not inverted"),
+    ],
+)
+def test_a_game_that_cannot_be_measured_is_named_with_the_reason_and_turned_back(
+    game: Callable[[], FakeGame], message: str
+) -> None:
+    played = game()
+    with pytest.raises(UserError, match=message):
+        measure(played)
+    assert played.sent.tolist() == [0, 0]
+
+
+def test_the_person_stops_it_and_from_then_on_nothing_is_sent() -> None:
+    game = FakeGame(SMALL)
+    probe = open_probe(game)
+    probe.report = lambda _line: setattr(game, "armed", False)
+    with pytest.raises(UserError, match="not_armed"):
+        measure_game(probe, 1.0, TRIALS)
+    after_stop = game.sent.copy()
+    with pytest.raises(UserError, match="not_armed"):
+        probe.turn(5, 0)
+    assert game.sent.tolist() == after_stop.tolist()
+
+
+def test_a_moment_without_the_focus_is_waited_for_and_a_long_one_ends_it() -> None:
+    game = FakeGame(SMALL)
+    probe = open_probe(game)
+    game.focused_from_ns = game.now_ns + 500_000_000
+    assert probe.turn(5, 0) >= game.focused_from_ns
+    game.focused_from_ns = game.now_ns + 60_000_000_000
+    with pytest.raises(UserError, match="no_focus"):
+        probe.turn(5, 0)
+    assert game.sent.tolist() == [5, 0]
+
+
+@pytest.fixture(scope="module")
+def calibration() -> Calibration:
+    return measure(FakeGame(SMALL))
+
+
+def test_a_profile_keeps_its_comments_and_what_was_not_measured(
+    tmp_path: Path, calibration: Calibration
+) -> None:
+    path = tmp_path / "game.toml"
+    path.write_text("# mine\n[aim.view]\nfov_deg = 70.0  # a guess\n\n[aim.trigger]\nenabled = true # yes\n")
+    write_profile(path, calibration, "Game", 1.0)
+    text = path.read_text()
+    assert "# mine\n" in text
+    assert "enabled = true # yes" in text
+    assert "a guess" not in text
+    view = load_settings(str(path)).aim.view
+    assert view.fov_deg == pytest.approx(90, rel=0.005)
+    assert view.yaw_deg_per_count == pytest.approx(0.1, rel=0.002)
+    assert view.game_width_px == 320
+    assert calibration.size_wh == (320, 240)
+    assert load_settings(str(path)).aim.trigger.enabled
+
+
+def test_a_new_profile_names_the_window_and_is_valid(tmp_path: Path, calibration: Calibration) -> None:
+    path = tmp_path / "game.toml"
+    write_profile(path, calibration, 'The "Game"', 1.2)
+    written = load_settings(str(path))
+    assert written.capture.window == 'The "Game"'
+    assert written.aim.view.pixel_aspect == 1.2
+    assert "±" in path.read_text(encoding="utf-8")
+
+
+def test_a_broken_profile_is_named_and_left(tmp_path: Path, calibration: Calibration) -> None:
+    path = tmp_path / "game.toml"
+    path.write_text("[aim\n")
+    with pytest.raises(UserError, match=r"game\.toml"):
+        write_profile(path, calibration, "Game", 1.0)
+    assert path.read_text() == "[aim\n"
+    with pytest.raises(tomllib.TOMLDecodeError):
+        tomllib.loads(path.read_text())
+
+
+@given(st.floats(-40, 40), st.floats(0.5, 2))
+def test_the_aim_knows_the_height_of_the_games_pixels(pitch_deg: float, aspect: float) -> None:
+    view = View(ViewSettings(fov_deg=90, pixel_aspect=aspect, pitch_deg_per_count=0.1), (640, 480))
+    below = 320 * aspect * np.tan(np.radians(pitch_deg))
+    assert view.offset_counts((320, 240 + below)) == pytest.approx((0, pitch_deg / 0.1), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("window", "message"), [("Painted game", "nothing moved"), ("no such game", "no such game")]
+)
+def test_a_window_that_does_not_answer_is_the_users_error(
+    open_window: OpenWindow, tmp_path: Path, window: str, message: str
+) -> None:
+    open_window()
+    path = tmp_path / "out.toml"
+    with pytest.raises(UserError, match=message):
+        calibrate(window, "default", [], path, None)
+    assert not path.exists()
+
+
+@given(st.floats(1e-6, 1e3), st.floats(1e-9, 1.0))
+def test_rounding_loses_less_than_the_error(value: float, error: float) -> None:
+    assert abs(round_to_error(Value(value, error)) - value) <= error / 10 + 1e-12
+
+
+def test_the_plot_is_a_picture(tmp_path: Path, calibration: Calibration) -> None:
+    path = tmp_path / "plot.png"
+    plot_calibration(calibration, path)
+    assert cv2.imread(str(path)).shape[2] == 3
