@@ -6,23 +6,35 @@ whoever plays it sees nothing but pixels.
 
 import argparse
 import json
+import math
 import signal
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import vizdoom as vzd
 
-from arena.labels import find_monsters
-from arena.score import Scorer, Tic, summarize
+from arena.labels import find_living
+from arena.score import Episode, Scorer, summarize
+from arena.truth import Monster, Tic, encode_tic, fingerprint, wrap_deg
 
 WINDOW_TITLE = "VIZDOOM"
 TICS_PER_S = 35
 SIZE_WH = (640, 480)
+FOV_DEG = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Where a game ends: after so much game time in all, or so many episodes of a longest duration."""
+
+    seconds: float = math.inf
+    episodes: float = math.inf
+    episode_s: float = math.inf
 
 
 @contextmanager
@@ -33,13 +45,16 @@ def open_game(scenario: str, seed: int, visible: bool = True) -> Iterator[vzd.Do
     game.set_window_visible(visible)
     game.set_mode(vzd.Mode.ASYNC_SPECTATOR if visible else vzd.Mode.PLAYER)
     game.set_screen_resolution(vzd.ScreenResolution.RES_640X480)
+    game.set_screen_format(vzd.ScreenFormat.BGR24)  # as a capture of the window has it
     # Without the delta buttons among the available ones, mouse motion is dropped silently.
     buttons = [vzd.Button.ATTACK, vzd.Button.TURN_LEFT_RIGHT_DELTA, vzd.Button.LOOK_UP_DOWN_DELTA]
     game.set_available_buttons(buttons)
     variables = [vzd.GameVariable.KILLCOUNT, vzd.GameVariable.HITCOUNT]
-    variables += [vzd.GameVariable.SELECTED_WEAPON_AMMO, vzd.GameVariable.ANGLE]
+    variables += [vzd.GameVariable.SELECTED_WEAPON_AMMO, vzd.GameVariable.HEALTH, vzd.GameVariable.ANGLE]
+    variables += [vzd.GameVariable.POSITION_X, vzd.GameVariable.POSITION_Y]
     game.set_available_game_variables(variables)
     game.set_labels_buffer_enabled(True)
+    game.set_objects_info_enabled(True)
     game.set_seed(seed)
     # The ini keeps console variables, and the game litters its working folder: fresh ones each time.
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
@@ -52,11 +67,18 @@ def open_game(scenario: str, seed: int, visible: bool = True) -> Iterator[vzd.Do
             game.close()
 
 
-def read_tic(game: vzd.DoomGame, state: vzd.GameState) -> Tic:
-    """The scorer's view of a state."""
-    kills, hits, ammo, angle = (float(v) for v in state.game_variables)
+def read_tic(game: vzd.DoomGame, state: vzd.GameState, episode: int) -> Tic:
+    """What a state says of the player, the living monsters and the picture."""
+    kills, hits, ammo, health, angle_deg, x, y = (float(v) for v in state.game_variables)
+    boxes = {living.object_id: living.sprite.box for living in find_living(state, 1, 1)}
+    monsters = []
+    for thing in state.objects:
+        if thing.category == "Monster":
+            direction_deg = math.degrees(math.atan2(thing.position_y - y, thing.position_x - x))
+            monsters.append(Monster(thing.id, wrap_deg(angle_deg - direction_deg), boxes.get(thing.id)))
     seconds = game.get_episode_time() / TICS_PER_S
-    return Tic(seconds, int(kills), int(hits), int(ammo), angle, [m.box for m in find_monsters(state, 1, 1)])
+    picture = fingerprint(state.screen_buffer)
+    return Tic(episode, seconds, int(kills), int(hits), int(ammo), health, angle_deg, picture, monsters)
 
 
 def emit(event: str, **fields: Any) -> None:
@@ -64,39 +86,48 @@ def emit(event: str, **fields: Any) -> None:
     print(json.dumps({"event": event, **fields}), flush=True)
 
 
-def play_episodes(game: vzd.DoomGame, seconds: float) -> dict[str, Any]:
-    """Let the game run for `seconds` of game time over as many episodes as it takes; returns the score."""
-    episodes = []
+def play_episodes(game: vzd.DoomGame, limits: Limits) -> dict[str, Any]:
+    """Let the game run until a limit is reached; tells each tic and episode, and returns the score."""
+    episodes: list[Episode] = []
     elapsed_s = 0.0
-    while elapsed_s < seconds:
-        game.new_episode()
-        scorer = Scorer((SIZE_WH[0] / 2, SIZE_WH[1] / 2))
-        while not game.is_episode_finished():
-            state = game.get_state()
-            if state is None:
-                break
-            scorer.add(read_tic(game, state))
-            if elapsed_s + scorer.episode.seconds >= seconds:
-                break
-            game.advance_action()
-        elapsed_s += max(scorer.episode.seconds, 1 / TICS_PER_S)
-        episodes.append(scorer.episode)
-        emit("episode", **asdict(scorer.episode))
+    while elapsed_s < limits.seconds and len(episodes) < limits.episodes:
+        episode = play_episode(game, len(episodes), min(limits.seconds - elapsed_s, limits.episode_s))
+        elapsed_s += max(episode.seconds, 1 / TICS_PER_S)
+        episodes.append(episode)
+        emit("episode", **asdict(episode))
     return summarize(episodes)
+
+
+def play_episode(game: vzd.DoomGame, number: int, seconds: float) -> Episode:
+    """One episode, up to its end or for `seconds` of game time."""
+    game.new_episode()
+    scorer = Scorer(SIZE_WH, FOV_DEG)
+    while not game.is_episode_finished() and scorer.episode.seconds < seconds:
+        state = game.get_state()
+        if state is None:
+            break
+        tic = read_tic(game, state, number)
+        emit("tic", **encode_tic(tic))
+        scorer.add(tic)
+        game.advance_action()
+    return scorer.episode
 
 
 def main() -> None:
     """Command line of the game process."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scenario", default="defend_the_center")
-    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--seconds", type=float, default=math.inf)
+    parser.add_argument("--episodes", type=float, default=math.inf)
+    parser.add_argument("--episode-seconds", type=float, default=math.inf)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with open_game(arguments.scenario, arguments.seed) as game:
         emit("ready", window=WINDOW_TITLE)
         sys.stdin.readline()  # the player says go
-        emit("done", score=play_episodes(game, arguments.seconds))
+        limits = Limits(arguments.seconds, arguments.episodes, arguments.episode_seconds)
+        emit("done", score=play_episodes(game, limits))
 
 
 if __name__ == "__main__":

@@ -52,6 +52,21 @@ class Sprite:
     visible_share: float
 
 
+@dataclass(frozen=True, slots=True)
+class Living:
+    """A living monster on the screen; `object_id` stays its own for an episode."""
+
+    object_id: int
+    sprite: Sprite
+
+
+def find_living(state: Any, min_visible_px: int, min_side_px: int) -> list[Living]:
+    """The living monsters of a game state whose labels buffer is enabled, each with its identity."""
+    labels = [label for label in state.labels if label.object_category == "Monster"]
+    measured = ((x.object_id, _measure(x, state.labels_buffer, min_visible_px, min_side_px)) for x in labels)
+    return [Living(object_id, sprite) for object_id, sprite in measured if sprite is not None]
+
+
 def find_monsters(
     state: Any, min_visible_px: int = MIN_VISIBLE_PX, min_side_px: int = MIN_SIDE_PX
 ) -> list[Sprite]:
@@ -59,8 +74,7 @@ def find_monsters(
 
     A killed monster's category changes to Gore at once.
     """
-    labels = [label for label in state.labels if label.object_category == "Monster"]
-    return _measure_all(labels, state.labels_buffer, min_visible_px, min_side_px)
+    return [living.sprite for living in find_living(state, min_visible_px, min_side_px)]
 
 
 def find_things(state: Any, name: str) -> list[Sprite]:
