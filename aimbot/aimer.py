@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from aimbot.controller import Controller, ControllerSettings, TriggerSettings
+from aimbot.controller import Controller, ControllerSettings
 from aimbot.ledger import CountLedger
 from aimbot.selector import Selector, SelectorSettings
 from aimbot.target import Command, Target
-from aimbot.tracker import TrackerSettings
+from aimbot.tracker import Tracker, TrackerSettings
+from aimbot.trigger import TriggerSettings
 from aimbot.view import View, ViewSettings
 from capture.frame import Frame
 from detection.detections import Detections
@@ -37,21 +38,23 @@ class Aimer:
     def apply_settings(self, settings: AimSettings) -> None:
         """Take new settings; the ledger stays, tracks and smoothing start afresh."""
         self.settings = settings
-        self._selector = Selector(settings.selector, settings.tracker, self._names)
+        tracker = Tracker(settings.tracker, settings.view.counts_per_deg)
+        self._selector = Selector(settings.selector, tracker, self._names)
         self._controller = Controller(settings.controller, settings.trigger, settings.view)
 
     def select(self, frame: Frame, detections: Detections) -> Target | None:
         """The target in this frame, in the world frame."""
-        latency_ns = round(self.settings.view.display_latency_ms * 1e6)
         view = View(self.settings.view, frame.size_wh)
-        return self._selector.select(frame, detections, view, self.ledger, frame.captured_ns - latency_ns)
+        shown_ns = frame.captured_ns - self.settings.view.shown_after_ns
+        shown, sigma = self.ledger.estimate_at(shown_ns, self.settings.view.shown_within_ns)
+        return self._selector.select(frame, detections, view, self.ledger, shown, sigma)
 
     def steer(self, frame: Frame, target: Target | None, now_ns: int) -> Command:
         """The command for this frame."""
         return self._controller.steer(target, self.ledger, frame.captured_ns, now_ns)
 
     def applied(self, sent_ns: int, dx_counts: int, dy_counts: int) -> None:
-        """Enter what the pointer really did."""
+        """Enter what the pointer really did, or the person's own mouse where the system shows it."""
         self.ledger.add(sent_ns, dx_counts, dy_counts)
 
     def reset(self) -> None:

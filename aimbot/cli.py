@@ -164,6 +164,18 @@ def benchmark_detector(
     measure_detector(model or ["doom-nano", "doom-tiny"], source, rounds, as_json)
 
 
+@benchmark_app.command("aim")
+def benchmark_aim(
+    seeds: Annotated[int, typer.Option(min=1, help="Episodes of each scene and frame rate.")] = 2,
+    out: Annotated[Optional[Path], typer.Option(help="A folder for the rows and a plot.")] = None,  # noqa: UP045
+    as_json: Json = False,
+) -> None:
+    """Our aim in a simulated game, beside an oracle, proportional control, EMA and PID."""
+    from aimbot.commands.benchmark import measure_aim
+
+    measure_aim(seeds, out, as_json)
+
+
 @benchmark_app.command("peers")
 def benchmark_peers(
     model: Annotated[str, typer.Option(help="A name under models/, or an .onnx file of ours.")] = "doom-nano",

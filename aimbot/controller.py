@@ -1,25 +1,18 @@
-"""Steer to the target in mouse counts, and decide when to fire."""
+"""Steer to the target in mouse counts."""
 
 import math
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from aimbot.approach import approach_target, brake
 from aimbot.ledger import CountLedger
 from aimbot.target import INERT, XY, Command, Target
+from aimbot.trigger import Trigger, TriggerSettings
 from aimbot.view import ViewSettings
 
 LONGEST_STEP_S = 0.1  # a longer gap between frames is a restart, not a step
-
-
-class TriggerSettings(BaseModel):
-    """Automatic fire while the aim point is inside the target's box."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    enabled: bool = False
-    inset: float = Field(0.25, ge=0, lt=1, description="part of the half box that does not count as inside")
-    press_s: float = Field(0.06, gt=0, description="how long the button is held")
-    interval_s: float = Field(0.3, ge=0, description="from one press to the next")
+MOST_UNSURE = 0.65  # of the half box: further out the crosshair would be on its edge
+FIRST_STEP_S = 1 / 60  # what the first step counts as
 
 
 class ControllerSettings(BaseModel):
@@ -27,78 +20,91 @@ class ControllerSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    smoothing_s: float = Field(0.05, ge=0, description="time constant of the approach; 0: at once")
+    smoothing_s: float = Field(0.05, ge=0, description="time in which most of an error is closed; 0: at once")
     max_speed_deg_per_s: float = Field(720.0, gt=0)
-    dead_zone_deg: float = Field(0.1, ge=0, description="smaller errors are left alone")
+    max_acceleration_deg_per_s2: float = Field(0.0, ge=0, description="0: no limit")
+    dead_zone_deg: float = Field(0.1, ge=0, description="errors are closed down to this")
+    dead_zone_share: float = Field(0.25, ge=0, lt=1, description="or to this part of the half box, if larger")
     lead: float = Field(1.0, ge=0, le=2, description="how much of the target's own motion is predicted")
     search_deg_per_s: float = Field(0.0, ge=-360, le=360, description="turn while nothing is seen; 0: do not")
     search_after_s: float = Field(0.3, ge=0, description="nothing seen for this long before the search")
 
 
 class Controller:
-    """Turns a target into a command; keeps the sub-count remainder and the trigger's state."""
+    """Turns a target into a command; keeps the velocity, the part of a count not sent, and the trigger."""
 
     def __init__(self, controller: ControllerSettings, trigger: TriggerSettings, view: ViewSettings) -> None:
-        self.settings, self.trigger, self.view = controller, trigger, view
-        self._last_ns: int | None = None
-        self._seen_ns: int | None = None
-        self._pressed_ns: int | None = None
-        self._remainder = (0.0, 0.0)
+        self.settings, self.view = controller, view
+        self._trigger = Trigger(trigger, is_flat=view.pitch_deg_per_count == 0)
+        self.reset()
 
     def reset(self) -> None:
         """Forget the past, as after a refused or stale step."""
-        self._last_ns = self._seen_ns = self._pressed_ns = None
-        self._remainder = (0.0, 0.0)
+        self._last_ns: int | None = None
+        self._seen_ns: int | None = None
+        self._velocity: XY = (0.0, 0.0)  # of the crosshair, degrees a second
+        self._unsent: XY = (0.0, 0.0)  # counts, less than one
+        self._trigger.reset()
 
     def steer(self, target: Target | None, ledger: CountLedger, captured_ns: int, now_ns: int) -> Command:
         """The command for the frame taken at `captured_ns`, decided at `now_ns`.
 
-        The first order approach closes 1 − exp(−dt/τ) of the error in each step, so that the path does not
-        depend on the frame rate. dt comes from the capture stamps.
+        dt comes from the capture stamps. The aim is where the target will be when these counts show.
         """
-        dt_s = (captured_ns - self._last_ns) / 1e9 if self._last_ns is not None else 0.0
+        dt_s = (captured_ns - self._last_ns) / 1e9 if self._last_ns is not None else FIRST_STEP_S
         self._last_ns = captured_ns
         dt_s = min(max(dt_s, 0.0), LONGEST_STEP_S)
         if target is None:
+            self._velocity = (0.0, 0.0)
             return self._search(captured_ns, dt_s)
         self._seen_ns = captured_ns
-        error = self._error_counts(target, ledger, captured_ns, now_ns)
-        if not all(map(math.isfinite, error)):
-            self.reset()
-            return INERT
-        dx, dy = self._limit_speed(self._approach(error, dt_s), dt_s)
-        dx_counts, dy_counts = self._round((dx, dy))
-        return Command(dx_counts, dy_counts, self._fire(target, ledger, (dx_counts, dy_counts), now_ns))
-
-    def _error_counts(self, target: Target, ledger: CountLedger, captured_ns: int, now_ns: int) -> XY:
-        """Counts still to send: the world bearing, led by the target's motion, less all that was sent."""
         late_s = (now_ns - captured_ns) / 1e9 + self.view.display_latency_ms / 1e3
         lead_s = self.settings.lead * late_s
+        step = self._step_counts(target, ledger, lead_s, dt_s)
+        if not all(map(math.isfinite, step)):
+            self.reset()
+            return INERT
+        counts = self._round(step)
+        after = (ledger.total[0] + counts[0], ledger.total[1] + counts[1])
+        return Command(*counts, self._trigger.pull(target, after, lead_s, now_ns))
+
+    def _step_counts(self, target: Target, ledger: CountLedger, lead_s: float, dt_s: float) -> XY:
+        """Counts to send now, not rounded; it carries the velocity on."""
         x, y = target.bearing_counts
         vx, vy = target.velocity_counts_per_s
-        pitched = 1.0 if self.view.pitch_deg_per_count else 0.0
-        return x + vx * lead_s - ledger.total[0], (y + vy * lead_s - ledger.total[1]) * pitched
+        left = (
+            x + vx * lead_s - ledger.total[0] - self._unsent[0],
+            y + vy * lead_s - ledger.total[1] - self._unsent[1],
+        )
+        error, moves = self._to_deg(left), self._to_deg((vx, vy))
+        rules, before = self.settings, self._velocity
+        dead = self._dead_zone_deg(target, lead_s)
+        step, after = approach_target(error, moves, before, dt_s, rules.smoothing_s, dead)
+        limits = rules.max_speed_deg_per_s, rules.max_acceleration_deg_per_s2
+        step, self._velocity = brake(step, after, before, error, dt_s, *limits)
+        yaw, pitch = self.view.yaw_deg_per_count, self.view.pitch_deg_per_count
+        return step[0] / yaw, step[1] / pitch if pitch else 0.0
 
-    def _approach(self, error: XY, dt_s: float) -> XY:
-        if self.view.counts_to_deg(error) <= self.settings.dead_zone_deg:
-            self._remainder = (0.0, 0.0)
-            return 0.0, 0.0
-        share = 1 - math.exp(-dt_s / self.settings.smoothing_s) if self.settings.smoothing_s else 1.0
-        return error[0] * share, error[1] * share
+    def _dead_zone_deg(self, target: Target, lead_s: float) -> float:
+        """Errors that are left alone: they are small, or of a size that the prediction may be off by.
 
-    def _limit_speed(self, step: XY, dt_s: float) -> XY:
-        """Shorten the step to the speed limit, both axes by the same factor."""
-        step_deg = self.view.counts_to_deg(step)
-        limit_deg = self.settings.max_speed_deg_per_s * dt_s
-        if step_deg <= limit_deg:
-            return step
-        return step[0] * limit_deg / step_deg, step[1] * limit_deg / step_deg
+        So the first move to a target of unknown speed ends at the near side of its box, and not beyond it.
+        """
+        halves = [half for half in self._to_deg(target.half_size_counts) if half > 0]
+        box = min(halves, default=0.0)
+        unsure = math.hypot(*self._to_deg(target.speed_sigma_counts_per_s)) * lead_s
+        rules = self.settings
+        return max(rules.dead_zone_deg, rules.dead_zone_share * box, min(unsure, MOST_UNSURE * box))
+
+    def _to_deg(self, counts: XY) -> XY:
+        return counts[0] * self.view.yaw_deg_per_count, counts[1] * self.view.pitch_deg_per_count
 
     def _round(self, step: XY) -> tuple[int, int]:
-        """Whole counts, toward zero; what is left is carried to the next step."""
-        x, y = step[0] + self._remainder[0], step[1] + self._remainder[1]
-        self._remainder = (x - math.trunc(x), y - math.trunc(y))
-        return math.trunc(x), math.trunc(y)
+        """Whole counts, the nearest; what is left is sent with the next ones."""
+        wanted = (step[0] + self._unsent[0], step[1] + self._unsent[1])
+        x, y = round(wanted[0]), round(wanted[1])
+        self._unsent = (wanted[0] - x, wanted[1] - y)
+        return x, y
 
     def _search(self, captured_ns: int, dt_s: float) -> Command:
         if self._seen_ns is None:
@@ -108,25 +114,3 @@ class Controller:
             return INERT
         step = self.settings.search_deg_per_s * dt_s / self.view.yaw_deg_per_count
         return Command(*self._round((step, 0.0)), fire=False)
-
-    def _fire(self, target: Target, ledger: CountLedger, step: tuple[int, int], now_ns: int) -> bool:
-        """Whether the button is to be down: input events keep their order, so a shot follows this step."""
-        if not self.trigger.enabled:
-            return False
-        if self._pressed_ns is not None:
-            since_s = (now_ns - self._pressed_ns) / 1e9
-            if since_s < self.trigger.press_s:
-                return True
-            if since_s < self.trigger.interval_s:
-                return False
-        inside = 1 - self.trigger.inset
-        off_x = abs(target.centre_counts[0] - ledger.total[0] - step[0])
-        off_y = abs(target.centre_counts[1] - ledger.total[1] - step[1])
-        flat = self.view.pitch_deg_per_count == 0
-        on_target = off_x <= inside * target.half_size_counts[0] and (
-            flat or off_y <= inside * target.half_size_counts[1]
-        )
-        if on_target and target.age_ns == 0:
-            self._pressed_ns = now_ns
-            return True
-        return False

@@ -6,7 +6,8 @@ from typing import Any
 
 from aimbot.aimer import AimSettings
 from aimbot.ledger import CountLedger
-from aimbot.selector import observe_boxes
+from aimbot.observing import observe_boxes
+from aimbot.selector import list_aim_points
 from aimbot.target import XY
 from aimbot.tracker import Observation, Track, Tracker
 from aimbot.view import View
@@ -29,8 +30,9 @@ class Identifier:
         self, aim: AimSettings, class_names: Sequence[str], rows: Mapping[int, Mapping[str, Any]]
     ) -> None:
         """`rows`: the session's rows by frame_id, for the counts sent; empty where nothing is recorded."""
-        self._aim, self._names, self._rows = aim, tuple(class_names), rows
-        self._tracker = Tracker(aim.tracker)
+        self._aim, self._rows = aim, rows
+        self._aim_points = list_aim_points(aim.selector, class_names)
+        self._tracker = Tracker(aim.tracker, aim.view.counts_per_deg)
         self._ledger = CountLedger()
 
     def identify(self, frame: Frame, detections: Detections) -> list[int]:
@@ -47,12 +49,11 @@ class Identifier:
         return [identities[id(one)] for one in seen]
 
     def _observe(self, detections: Detections, view: View, shown: XY) -> list[Observation]:
-        gate_deg = self._aim.tracker.gate_deg
-        return observe_boxes(detections, self._names, self._aim.selector, gate_deg, view, shown)
+        return observe_boxes(detections, self._aim_points, self._aim.tracker, view, shown)
 
     def _possible_turns(self, frame: Frame) -> list[XY]:
         """Total counts that the frame may show; first what it shows if the latency is as the settings say."""
-        shown_ns = frame.captured_ns - round(self._aim.view.display_latency_ms * 1e6)
+        shown_ns = frame.captured_ns - self._aim.view.shown_after_ns
         possible = self._ledger.totals_between(shown_ns - REDRAW_NS, frame.captured_ns)
         return [self._ledger.total_at(shown_ns), *possible]
 

@@ -5,6 +5,7 @@ from collections import deque
 from aimbot.target import XY
 
 KEPT_NS = 2_000_000_000
+SQRT_12 = 12**0.5  # of the width of an even distribution to its deviation
 
 
 class CountLedger:
@@ -31,6 +32,12 @@ class CountLedger:
             if sent_ns <= time_ns:
                 return x, y
         return self._before
+
+    def estimate_at(self, time_ns: int, within_ns: int) -> tuple[XY, XY]:
+        """The totals at a time known to within so much, and their deviation over an even spread of it."""
+        first, last = self.total_at(time_ns - within_ns), self.total_at(time_ns + within_ns)
+        spread = abs(last[0] - first[0]) / SQRT_12, abs(last[1] - first[1]) / SQRT_12
+        return self.total_at(time_ns), spread
 
     def totals_between(self, first_ns: int, last_ns: int) -> list[XY]:
         """Each total that a picture from between the two times may show, oldest first."""

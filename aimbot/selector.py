@@ -1,15 +1,20 @@
-"""Choose one target: the nearest to the crosshair, and stay with it."""
+"""Choose one target by a policy, and stay with it."""
 
 from collections.abc import Sequence
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from aimbot.ledger import CountLedger
+from aimbot.observing import observe_boxes
 from aimbot.target import XY, Target
-from aimbot.tracker import Observation, Track, Tracker, TrackerSettings
+from aimbot.tracker import Observation, Track, Tracker
 from aimbot.view import View
 from capture.frame import Frame
 from detection.detections import Detections
+
+Policy = Literal["nearest", "nearest_centre", "largest", "most_confident"]
+Zone = tuple[float, float, float, float]
 
 
 class SelectorSettings(BaseModel):
@@ -17,110 +22,159 @@ class SelectorSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    policy: Policy = Field(
+        "nearest", description="nearest aim point, nearest box centre, largest box or highest confidence"
+    )
     fov_radius_deg: float = Field(30.0, gt=0, description="targets further from the crosshair are ignored")
     classes: tuple[str, ...] = Field((), description="class names that may be targets; empty: all")
+    priority: tuple[str, ...] = Field((), description="class names that go before all others, first first")
     min_confidence: float = Field(0.35, ge=0, le=1)
     aim_point: XY = Field((0.5, 0.4), description="in the box, from its left and top, 0 to 1")
     aim_points: dict[str, XY] = Field(default_factory=dict, description="aim point by class name")
+    exclude: tuple[Zone, ...] = Field(
+        (),
+        description="left, top, right, bottom, 0 to 1: boxes with their centre in one of these are left out",
+    )
     switch_margin_deg: float = Field(4.0, ge=0, description="another must be nearer by this to take the lock")
+    switch_after_s: float = Field(0.0, ge=0, description="and for so long")
     confirm_s: float = Field(0.0, ge=0, description="a track must be this old before it is chosen")
+    sure_confidence: float = Field(0.6, ge=0, le=1, description="unless it was seen with this confidence")
+
+    @field_validator("exclude")
+    @classmethod
+    def _check_zones(cls, zones: tuple[Zone, ...]) -> tuple[Zone, ...]:
+        for left, top, right, bottom in zones:
+            if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+                raise ValueError(
+                    f"expected left < right, top < bottom, 0 to 1, got {left}, {top}, {right}, {bottom}"
+                )
+        return zones
 
 
 class Selector:
     """Tracks the detections in the world frame and locks one of them."""
 
-    def __init__(self, settings: SelectorSettings, tracker: TrackerSettings, names: Sequence[str]) -> None:
+    def __init__(self, settings: SelectorSettings, tracker: Tracker, names: Sequence[str]) -> None:
         """`names`: the detector's class names, by class id."""
         self.settings = settings
-        self.tracker = Tracker(tracker)
+        self.tracker = tracker
         self._names = tuple(names)
+        self._aim_points = list_aim_points(settings, names)
         self._locked_id: int | None = None
-
-    def reset(self) -> None:
-        """Forget the lock and the tracks."""
-        self._locked_id = None
-        self.tracker.reset()
+        self._rival: tuple[int, int] | None = None  # the track that would take the lock, and since when
 
     def select(
-        self, frame: Frame, detections: Detections, view: View, ledger: CountLedger, shown_ns: int
+        self,
+        frame: Frame,
+        detections: Detections,
+        view: View,
+        ledger: CountLedger,
+        shown: XY,
+        view_sigma: XY = (0.0, 0.0),
     ) -> Target | None:
         """The target to aim at, or None.
 
-        shown_ns: the time up to which sent counts are visible in this frame (captured − display latency).
+        shown: total counts that this frame shows, known to within a deviation of `view_sigma`.
         """
-        shown = ledger.total_at(shown_ns)
-        gate_deg = self.tracker.settings.gate_deg
-        seen = observe_boxes(detections, self._names, self.settings, gate_deg, view, shown)
-        wanted = [one for one in seen if self._may_be_target(one, view, shown)]
+        seen = observe_boxes(detections, self._aim_points, self.tracker.settings, view, shown, view_sigma)
+        wanted = [one for one in seen if self._may_be_target(one, view, shown, frame.size_wh)]
         tracks = self.tracker.update(wanted, frame.captured_ns)
         chosen = self._choose(tracks, view, ledger.total, frame.captured_ns)
         self._locked_id = chosen.track_id if chosen else None
-        return self._describe(chosen, frame.captured_ns) if chosen else None
+        return describe_target(chosen, frame.captured_ns) if chosen else None
 
-    def _may_be_target(self, seen: Observation, view: View, shown: XY) -> bool:
+    def _may_be_target(self, seen: Observation, view: View, shown: XY, size_wh: tuple[int, int]) -> bool:
         left, top, right, bottom = seen.box_xyxy_px
         if seen.confidence < self.settings.min_confidence or right <= left or bottom <= top:
             return False
         if self.settings.classes and self._names[seen.class_id] not in self.settings.classes:
             return False
+        x, y = (left + right) / 2 / size_wh[0], (top + bottom) / 2 / size_wh[1]
+        if any(x0 <= x <= x1 and y0 <= y <= y1 for x0, y0, x1, y1 in self.settings.exclude):
+            return False
         offset = (seen.bearing_counts[0] - shown[0], seen.bearing_counts[1] - shown[1])
         return view.counts_to_deg(offset) <= self.settings.fov_radius_deg
 
-    def _choose(
-        self, tracks: Sequence[Track], view: View, sent: tuple[int, int], now_ns: int
-    ) -> Track | None:
-        def angle_deg(track: Track) -> float:
-            x, y = track.bearing_at(now_ns)
-            return view.counts_to_deg((x - sent[0], y - sent[1]))
-
-        confirm_ns = round(self.settings.confirm_s * 1e9)
-        ready = [t for t in tracks if now_ns - t.born_ns >= confirm_ns]
+    def _choose(self, tracks: Sequence[Track], view: View, sent: XY, now_ns: int) -> Track | None:
+        """The best by rank, unless the locked one is as good within the margins."""
+        ready = [track for track in tracks if self._is_confirmed(track, now_ns)]
         if not ready:
+            self._rival = None
             return None
-        nearest = min(ready, key=lambda track: (angle_deg(track), track.track_id))
-        locked = next((t for t in ready if t.track_id == self._locked_id), None)
-        if locked and angle_deg(nearest) > angle_deg(locked) - self.settings.switch_margin_deg:
+        best = min(ready, key=lambda track: self._rank(track, view, sent, now_ns))
+        locked = next((track for track in ready if track.track_id == self._locked_id), None)
+        if locked is None or best is locked:
+            self._rival = None
+            return best
+        if not self._beats(best, locked, view, sent, now_ns):
+            self._rival = None
             return locked
-        return nearest
+        if self._rival is None or self._rival[0] != best.track_id:
+            self._rival = best.track_id, now_ns
+        if (now_ns - self._rival[1]) / 1e9 < self.settings.switch_after_s:
+            return locked
+        self._rival = None
+        return best
 
-    @staticmethod
-    def _describe(track: Track, now_ns: int) -> Target:
-        return Target(
-            track_id=track.track_id,
-            class_id=track.seen.class_id,
-            box_xyxy_px=track.seen.box_xyxy_px,
-            aim_xy_px=track.seen.aim_xy_px,
-            bearing_counts=track.bearing_at(now_ns),
-            centre_counts=track.seen.centre_counts,
-            half_size_counts=track.seen.half_size_counts,
-            velocity_counts_per_s=track.velocity_counts_per_s,
-            age_ns=now_ns - track.seen_ns,
-        )
+    def _is_confirmed(self, track: Track, now_ns: int) -> bool:
+        old_enough = (now_ns - track.born_ns) / 1e9 >= self.settings.confirm_s
+        return old_enough or track.sure >= self.settings.sure_confidence
+
+    def _beats(self, best: Track, locked: Track, view: View, sent: XY, now_ns: int) -> bool:
+        """Whether a track that ranks first may take the lock: by its class, or by the margin in degrees.
+
+        By size and by confidence the margin is a quarter, for these have no degrees.
+        """
+        if self._class_rank(best) != self._class_rank(locked):
+            return True
+        mine, its = (self._rank(track, view, sent, now_ns)[1] for track in (best, locked))
+        if self.settings.policy in ("largest", "most_confident"):
+            return mine < 1.25 * its  # both are negative
+        return mine < its - self.settings.switch_margin_deg
+
+    def _rank(self, track: Track, view: View, sent: XY, now_ns: int) -> tuple[int, float, int]:
+        """Smaller is better: the class's priority, the policy's measure, and the older track."""
+        x, y = track.bearing_at(now_ns)
+        seen = track.seen
+        if self.settings.policy == "largest":
+            value = -view.counts_to_deg(seen.half_size_counts)
+        elif self.settings.policy == "most_confident":
+            value = -seen.confidence
+        elif self.settings.policy == "nearest_centre":
+            x += seen.centre_counts[0] - seen.bearing_counts[0]
+            y += seen.centre_counts[1] - seen.bearing_counts[1]
+            value = view.counts_to_deg((x - sent[0], y - sent[1]))
+        else:
+            value = view.counts_to_deg((x - sent[0], y - sent[1]))
+        return self._class_rank(track), value, track.track_id
+
+    def _class_rank(self, track: Track) -> int:
+        name, first = self._names[track.seen.class_id], self.settings.priority
+        return first.index(name) if name in first else len(first)
 
 
-def observe_boxes(
-    detections: Detections,
-    names: Sequence[str],
-    settings: SelectorSettings,
-    gate_deg: float,
-    view: View,
-    shown: XY,
-) -> list[Observation]:
-    """Each detection in the world frame, in their order; `shown`: total counts that the frame shows."""
-    observations = []
-    rows = zip(
-        detections.xyxy_px.tolist(), detections.confidence.tolist(), detections.class_id.tolist(), strict=True
+def list_aim_points(settings: SelectorSettings, names: Sequence[str]) -> list[XY]:
+    """The aim point of each class, by class id."""
+    return [settings.aim_points.get(name, settings.aim_point) for name in names]
+
+
+def describe_target(track: Track, now_ns: int) -> Target:
+    """A track as the target at `now_ns`; its centre moves with its bearing."""
+    seen = track.seen
+    bearing = track.bearing_at(now_ns)
+    centre = (
+        bearing[0] + seen.centre_counts[0] - seen.bearing_counts[0],
+        bearing[1] + seen.centre_counts[1] - seen.bearing_counts[1],
     )
-    for (left, top, right, bottom), confidence, class_id in rows:
-        fx, fy = settings.aim_points.get(names[class_id], settings.aim_point)
-        aim = (left + fx * (right - left), top + fy * (bottom - top))
-        x, y = view.offset_counts(aim)
-        x0, y0 = view.offset_counts((left, top))
-        x1, y1 = view.offset_counts((right, bottom))
-        half = ((x1 - x0) / 2, (y1 - y0) / 2)
-        centre = ((x0 + x1) / 2 + shown[0], (y0 + y1) / 2 + shown[1])
-        gate = half[0] + view.deg_to_yaw_counts(gate_deg)
-        bearing = (x + shown[0], y + shown[1])
-        box = (left, top, right, bottom)
-        observations.append(Observation(class_id, confidence, box, aim, bearing, centre, half, gate))
-    return observations
+    return Target(
+        track_id=track.track_id,
+        class_id=seen.class_id,
+        box_xyxy_px=seen.box_xyxy_px,
+        aim_xy_px=seen.aim_xy_px,
+        bearing_counts=bearing,
+        centre_counts=centre,
+        half_size_counts=seen.half_size_counts,
+        velocity_counts_per_s=track.velocity_counts_per_s,
+        speed_sigma_counts_per_s=track.speed_sigma_counts_per_s,
+        age_ns=now_ns - track.seen_ns,
+    )

@@ -14,7 +14,8 @@ class Target:
     bearing_counts: the aim point's yaw and pitch in mouse counts, in the world frame: what the sum of all
         counts sent must become for the crosshair to stand on it.
     half_size_counts: half the box's width and height, in counts, for the trigger.
-    velocity_counts_per_s: the target's own motion, free of the view's.
+    velocity_counts_per_s: the target's own motion, free of the view's; speed_sigma_counts_per_s: how far off
+        that may be, as a deviation.
     age_ns: time since it was last seen.
     """
 
@@ -26,6 +27,7 @@ class Target:
     centre_counts: XY
     half_size_counts: XY
     velocity_counts_per_s: XY
+    speed_sigma_counts_per_s: XY
     age_ns: int
 
 

@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from aimbot.target import XY
@@ -18,7 +20,31 @@ class ViewSettings(BaseModel):
     )
     yaw_deg_per_count: float = Field(0.022, gt=0)
     pitch_deg_per_count: float = Field(0.022, ge=0, description="0: the game has no vertical look")
-    display_latency_ms: float = Field(20.0, ge=0, le=500, description="from a count sent to its pixels")
+    display_latency_ms: float = Field(
+        20.0, ge=0, le=500, description="from a count sent to its pixels, on average"
+    )
+    display_jitter_ms: float = Field(
+        8.0, ge=0, le=100, description="a count waits this much less or more, for the game's next picture"
+    )
+
+    @property
+    def shown_after_ns(self) -> int:
+        """How old a count is at least when a picture shows it.
+
+        A game takes in what has come when it begins a picture: of the mean latency, the wait for that is no
+        part of the picture's age.
+        """
+        return round(max(self.display_latency_ms - self.display_jitter_ms, 0.0) * 1e6)
+
+    @property
+    def shown_within_ns(self) -> int:
+        """How far that is off at most: half of the wait, for pictures come late."""
+        return round(self.display_jitter_ms / 2 * 1e6)
+
+    @property
+    def counts_per_deg(self) -> XY:
+        """Of yaw and of pitch; 0 where there is no vertical look."""
+        return 1 / self.yaw_deg_per_count, 1 / self.pitch_deg_per_count if self.pitch_deg_per_count else 0.0
 
     def counts_to_deg(self, counts: XY) -> float:
         """The angle of a pair of counts, in degrees (small-angle sum of yaw and pitch)."""
@@ -40,11 +66,15 @@ class View:
 
         The pitch is 0 where the game has no vertical look.
         """
-        x = (xy_px[0] - self._centre[0]) / self._focal_px
-        y = (xy_px[1] - self._centre[1]) / self._focal_px
-        yaw = math.degrees(math.atan(x)) / self._yaw
-        pitch = math.degrees(math.atan2(y, math.hypot(1, x))) / self._pitch if self._pitch else 0.0
-        return yaw, pitch
+        yaw, pitch = self.offsets_counts(np.array([xy_px]))[0]
+        return float(yaw), float(pitch)
+
+    def offsets_counts(self, xy_px: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same for points (…, 2)."""
+        x, y = np.moveaxis((xy_px - self._centre) / self._focal_px, -1, 0)
+        yaw = np.degrees(np.arctan(x)) / self._yaw
+        pitch = np.degrees(np.arctan2(y, np.hypot(1, x))) / self._pitch if self._pitch else np.zeros_like(y)
+        return np.stack([yaw, pitch], axis=-1)
 
     def deg_to_yaw_counts(self, deg: float) -> float:
         """Yaw counts that turn the view by `deg`."""

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aimbot.aimer import Aimer, AimSettings
-from aimbot.controller import Controller, ControllerSettings, TriggerSettings
+from aimbot.controller import Controller, ControllerSettings
 from aimbot.ledger import CountLedger
 from aimbot.selector import SelectorSettings
-from aimbot.target import INERT, Target
+from aimbot.target import INERT, XY, Target
+from aimbot.trigger import TriggerSettings
 from aimbot.view import View, ViewSettings
 from capture.frame import Frame
 from detection.detections import Detections, no_detections
@@ -48,8 +49,11 @@ class Game:
 
 
 def settle(latency_ms: float, assumed_ms: float, frame_ms: float = 16.0) -> list[float]:
+    view = doom_view(assumed_ms).model_copy(
+        update={"display_jitter_ms": 0.0}
+    )  # this game has no pictures to wait for
     settings = AimSettings(
-        view=doom_view(assumed_ms), controller=ControllerSettings(smoothing_s=0.02, max_speed_deg_per_s=2000)
+        view=view, controller=ControllerSettings(smoothing_s=0.02, max_speed_deg_per_s=2000)
     )
     game = Game(Aimer(settings, ["monster"]), 20.0, latency_ms, frame_ms)
     return [game.step() for _ in range(60)]
@@ -84,13 +88,20 @@ def test_turning_the_view_gives_a_still_target_no_velocity() -> None:
     assert abs(target.velocity_counts_per_s[0]) < 40  # 5 degrees a second, of a 20 degree turn in 0.1 s
 
 
-def test_nothing_moves_on_the_first_frame_and_small_errors_are_left_alone() -> None:
+def test_small_errors_are_left_alone() -> None:
     aimer = Aimer(aim_settings(dead_zone_deg=1.0, smoothing_s=0.0, lead=0), ["monster"])
     found = make_detections([[302, 208, 342, 288]])  # 2 px: 0.36 degrees
     for index in range(5):
         frame = make_frame(index, index * 16 * MS)
         command = aimer.steer(frame, aimer.select(frame, found), frame.captured_ns)
         assert command == INERT
+
+
+def test_the_first_frame_of_a_target_moves_already() -> None:
+    aimer = Aimer(aim_settings(smoothing_s=0.0, max_speed_deg_per_s=5000), ["monster"])
+    frame = make_frame(0, 0)
+    command = aimer.steer(frame, aimer.select(frame, make_detections([[440, 200, 480, 280]])), 10 * MS)
+    assert command.dx_counts * 0.1318 == pytest.approx(math.degrees(math.atan(140 / 320)), abs=2.5)
 
 
 @given(st.floats(-40, 40), st.floats(-20, 20))
@@ -110,14 +121,21 @@ def test_mirrored_input_gives_mirrored_counts(dx_px: float, dy_px: float) -> Non
     assert right[1] == pytest.approx(-left[1], abs=1)
 
 
+def make_target(bearing_counts: XY, velocity: XY = (0.0, 0.0)) -> Target:
+    box, half, none = (0, 0, 1, 1), (1.0, 1.0), (0.0, 0.0)
+    return Target(1, 0, box, none, bearing_counts, bearing_counts, half, velocity, none, 0)
+
+
 def test_remainders_are_carried_and_not_lost() -> None:
     view = ViewSettings(yaw_deg_per_count=1.0, pitch_deg_per_count=1.0)
     controller = Controller(
-        ControllerSettings(smoothing_s=0.1, dead_zone_deg=0, lead=0), TriggerSettings(), view
+        ControllerSettings(smoothing_s=0.1, dead_zone_deg=0, dead_zone_share=0, lead=0),
+        TriggerSettings(),
+        view,
     )
     ledger = CountLedger()
     for index in range(200):
-        target = Target(1, 0, (0, 0, 1, 1), (0, 0), (3.0, 0.0), (3.0, 0.0), (1, 1), (0.0, 0.0), 0)
+        target = make_target((3.0, 0.0))
         command = controller.steer(target, ledger, index * 2 * MS, index * 2 * MS)
         ledger.add(index * 2 * MS, command.dx_counts, 0)
     # Each step is a twentieth of a count or less: truncation alone would never move.
@@ -138,7 +156,7 @@ def test_the_speed_limit_holds_and_keeps_the_direction() -> None:
 
 def test_what_is_not_finite_becomes_a_zero_command() -> None:
     controller = Controller(ControllerSettings(), TriggerSettings(), doom_view())
-    bad = Target(1, 0, (0, 0, 1, 1), (0, 0), (math.nan, 0.0), (0, 0), (1, 1), (0.0, 0.0), 0)
+    bad = make_target((math.nan, 0.0))
     controller.steer(None, CountLedger(), 0, 0)
     assert controller.steer(bad, CountLedger(), 16 * MS, 16 * MS) == INERT
 

@@ -48,7 +48,6 @@ class Rig:
 
 def test_a_stale_frame_moves_nothing_and_is_counted_late() -> None:
     rig = Rig()
-    rig.step(0)
     step = rig.step(1, age_ms=51)
     assert step.applied.refusal is Refusal.STALE
     assert rig.pointer.events == []
@@ -62,9 +61,8 @@ def test_the_age_at_the_move_is_that_of_the_pixels() -> None:
 
 def test_refused_counts_are_not_taken_for_sent() -> None:
     rig = Rig()
-    rig.step(0)
     rig.gates = Gates(False, True)
-    for index in range(1, 5):
+    for index in range(5):
         rig.step(index)
     assert rig.aimer.ledger.total == (0, 0)
 

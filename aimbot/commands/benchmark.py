@@ -1,6 +1,7 @@
 """`benchmark`: figures from benchmarks/, as JSON or a table."""
 
 import importlib.util
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,13 @@ from typing import Any
 import psutil
 
 from aimbot.cli_options import print_json
-from aimbot.commands.common import gather_settings, shipped_recording
+from aimbot.commands.common import gather_settings, shipped_recording, show_progress
 from aimbot.pointer import Pointer, open_pointer
 from capture.clock import monotonic_ns
 from capture.frame import Frame
 from capture.replay import open_replay
 from detection.detector import BackendName
+from detection.training.report import require_matplotlib
 
 FRAMES = 200
 
@@ -45,6 +47,20 @@ def measure_peers(model: str, source: Path | None, rounds: int, threads: int | N
     cores = psutil.cpu_count(logical=False) or 1
     result = peers.run(model, read_frames(source), rounds, threads or cores)
     show(result, peers.print_table, as_json)
+
+
+def measure_aim(seeds: int, out: Path | None, as_json: bool) -> None:
+    """Aim in simulation; --out takes aim.json and aim.png."""
+    from benchmarks.aim import run as aim
+
+    if out:
+        require_matplotlib()  # before the minutes of work
+    result = aim.run(seeds=seeds, track=show_progress("simulating"))
+    if out:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "aim.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        aim.plot(result, out / "aim.png")
+    show(result, aim.print_table, as_json)
 
 
 def read_frames(source: Path | None) -> list[Frame]:

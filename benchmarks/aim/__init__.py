@@ -1,0 +1,1 @@
+"""Aim in a simulated game, beside an oracle and the usual laws."""

@@ -1,0 +1,110 @@
+"""The Kalman filter, association, and what tracks survive."""
+
+import numpy as np
+import pytest
+from aim_helpers import MS
+
+from aimbot.kalman import AxisFilter
+from aimbot.target import XY
+from aimbot.tracker import Observation, Track, Tracker, TrackerSettings
+
+COUNTS_PER_DEG = (10.0, 10.0)
+
+
+def observe(
+    x: float, y: float = 0.0, sigma: float = 1.0, class_id: int = 0, confidence: float = 0.9
+) -> Observation:
+    half = (20.0, 40.0)
+    at = (x, y)
+    return Observation(class_id, confidence, (0, 0, 1, 1), (0, 0), at, at, half, 50.0, (sigma, sigma))
+
+
+def follow(places: list[XY], step_ms: int = 16, settings: TrackerSettings | None = None) -> Track:
+    tracker = Tracker(settings or TrackerSettings(), COUNTS_PER_DEG)
+    for index, (x, y) in enumerate(places):
+        tracks = tracker.update([observe(x, y)], index * step_ms * MS)
+    assert len(tracks) == 1
+    return tracks[0]
+
+
+def test_the_filter_agrees_with_the_matrix_form() -> None:
+    axis = AxisFilter(1.0, -2.0, 4.0, 0.5, 9.0)
+    state, covariance = np.array([1.0, -2.0]), np.array([[4.0, 0.5], [0.5, 9.0]])
+    dt, agility, variance = 0.04, 30.0, 2.5
+    move = np.array([[1.0, dt], [0.0, 1.0]])
+    noise = agility**2 * np.array([[dt**3 / 3, dt**2 / 2], [dt**2 / 2, dt]])
+    for measured in (3.0, -1.0, 0.5):
+        axis.predict(dt, agility)
+        axis.correct(measured, variance)
+        state, covariance = move @ state, move @ covariance @ move.T + noise
+        gain = covariance[:, 0] / (covariance[0, 0] + variance)
+        state = state + gain * (measured - state[0])
+        covariance = covariance - np.outer(gain, covariance[0])
+    assert (axis.position, axis.velocity) == pytest.approx(tuple(state))
+    assert (axis.var_position, axis.cov, axis.var_velocity) == pytest.approx(
+        tuple(covariance[[0, 0, 1], [0, 1, 1]])
+    )
+
+
+def test_a_constant_speed_is_found() -> None:
+    track = follow([(3.0 * index, -1.5 * index) for index in range(40)])
+    assert track.velocity_counts_per_s == pytest.approx((3.0 / 0.016, -1.5 / 0.016), rel=0.03, abs=4)
+    assert track.bearing_at(40 * 16 * MS)[0] == pytest.approx(120, abs=1)
+
+
+def test_noise_about_a_still_target_gives_it_hardly_any_speed() -> None:
+    rng = np.random.default_rng(3)
+    track = follow([(float(x), float(y)) for x, y in rng.normal(0, 1, (60, 2))])
+    assert (
+        np.hypot(*track.velocity_counts_per_s) < 5
+    )  # half a degree a second; the noise is a tenth, every frame
+
+
+def test_after_a_turn_the_speed_is_found_anew_within_a_few_frames() -> None:
+    there = [(4.0 * index, 0.0) for index in range(40)]
+    back = [(156.0 - 4.0 * index, 0.0) for index in range(1, 8)]
+    assert follow(there + back).velocity_counts_per_s[0] == pytest.approx(-4.0 / 0.016, rel=0.35)
+
+
+def test_two_that_pass_each_other_keep_their_identities() -> None:
+    tracker = Tracker(TrackerSettings(), COUNTS_PER_DEG)
+    for index in range(60):
+        x = -90 + 3.0 * index
+        tracks = tracker.update([observe(x, 0), observe(-x, 12)], index * 16 * MS)
+    assert [track.track_id for track in tracks] == [1, 2]
+    assert tracks[0].velocity_counts_per_s[0] > 100
+    assert tracks[1].velocity_counts_per_s[0] < -100
+
+
+def test_the_sum_of_the_distances_decides_and_not_the_nearest_pair() -> None:
+    tracker = Tracker(TrackerSettings(), COUNTS_PER_DEG)
+    tracker.update([observe(0), observe(20)], 0)
+    # 12 is nearest to the second; taking that first would leave 32 for the first, and cross them.
+    tracks = tracker.update([observe(12), observe(32)], 16 * MS)
+    assert [track.seen.bearing_counts[0] for track in tracks] == [12, 32]
+
+
+def test_another_class_is_another_target() -> None:
+    tracker = Tracker(TrackerSettings(), COUNTS_PER_DEG)
+    tracker.update([observe(0)], 0)
+    tracks = tracker.update([observe(0, class_id=1)], 16 * MS)
+    assert [(track.track_id, track.seen.class_id) for track in tracks] == [(1, 0), (2, 1)]
+
+
+def test_a_track_coasts_on_its_course_and_dies_after_its_seconds() -> None:
+    tracker = Tracker(TrackerSettings(coast_s=0.1), COUNTS_PER_DEG)
+    for index in range(30):
+        tracker.update([observe(3.0 * index)], index * 16 * MS)
+    last_ns = 29 * 16 * MS
+    (track,) = tracker.update([], last_ns + 90 * MS)
+    assert track.bearing_at(last_ns + 90 * MS)[0] == pytest.approx(87 + 90 * 3 / 16, abs=2)
+    assert tracker.update([], last_ns + 110 * MS) == []
+
+
+def test_what_was_seen_while_the_view_turned_counts_less() -> None:
+    sure, unsure = (follow([(0.0, 0.0)] * 20) for _ in range(2))
+    tracker = Tracker(TrackerSettings(), COUNTS_PER_DEG)
+    for track, sigma in ((sure, 1.0), (unsure, 20.0)):
+        tracker.tracks = [track]
+        tracker.update([observe(30, sigma=sigma)], 20 * 16 * MS)
+    assert unsure.bearing_at(20 * 16 * MS)[0] < 5 < sure.bearing_at(20 * 16 * MS)[0]
