@@ -110,6 +110,7 @@ def play_episode(game: vzd.DoomGame, number: int, seconds: float) -> Episode:
         emit("tic", **encode_tic(tic))
         scorer.add(tic)
         game.advance_action()
+    scorer.episode.died = bool(game.is_player_dead())
     return scorer.episode
 
 

@@ -31,7 +31,7 @@ class Episode:
     shots_off: int = 0
     overshoots: int = 0
     walked_off: int = 0
-    health: float = 0.0
+    died: bool = False
     time_to_target_s: list[float] = field(default_factory=list)
     on_to_shot_s: list[float] = field(default_factory=list)
 
@@ -61,7 +61,6 @@ class Scorer:
         episode.visible_s += tic_s * any(m.box for m in tic.monsters)
         episode.on_target_s += tic_s * (on is not None)
         episode.kills, episode.hits, episode.seconds = tic.kills, tic.hits, tic.episode_s
-        episode.health = tic.health
         self._last, self._on = tic, on
 
     def _find_under_crosshair(self, tic: Tic) -> Monster | None:
@@ -140,7 +139,7 @@ def summarize(episodes: Sequence[Episode]) -> dict[str, Any]:
         "time_to_target_ms": to_ms(median(times)) if times else None,
         "time_to_target_p90_ms": to_ms(find_p90(times)),
         "on_to_shot_ms": to_ms(median(waits)) if waits else None,
-        "deaths": sum(episode.health <= 0 for episode in episodes),
+        "deaths": total("died"),
         "episodes": [asdict(e) for e in episodes],
     }
 
