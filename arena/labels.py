@@ -42,29 +42,15 @@ MONSTERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Sprite:
-    """A thing on the screen.
+    """A thing on the screen; `object_id` stays its own for an episode.
 
     box: left, top, right, bottom of its visible pixels. visible_share: visible pixels over the area of the
     whole sprite's box (an unhidden sprite fills about half of it).
     """
 
+    object_id: int
     box: Box
     visible_share: float
-
-
-@dataclass(frozen=True, slots=True)
-class Living:
-    """A living monster on the screen; `object_id` stays its own for an episode."""
-
-    object_id: int
-    sprite: Sprite
-
-
-def find_living(state: Any, min_visible_px: int, min_side_px: int) -> list[Living]:
-    """The living monsters of a game state whose labels buffer is enabled, each with its identity."""
-    labels = [label for label in state.labels if label.object_category == "Monster"]
-    measured = ((x.object_id, _measure(x, state.labels_buffer, min_visible_px, min_side_px)) for x in labels)
-    return [Living(object_id, sprite) for object_id, sprite in measured if sprite is not None]
 
 
 def find_monsters(
@@ -74,7 +60,8 @@ def find_monsters(
 
     A killed monster's category changes to Gore at once.
     """
-    return [living.sprite for living in find_living(state, min_visible_px, min_side_px)]
+    labels = [label for label in state.labels if label.object_category == "Monster"]
+    return _measure_all(labels, state.labels_buffer, min_visible_px, min_side_px)
 
 
 def find_things(state: Any, name: str) -> list[Sprite]:
@@ -117,7 +104,7 @@ def _measure(label: Any, buffer: Any, min_visible_px: int, min_side_px: int) -> 
     if min(right - left, bottom - top) < min_side_px:
         return None
     box = (float(left), float(top), float(right), float(bottom))
-    return Sprite(box, visible / max(label.width * label.height, 1))
+    return Sprite(label.object_id, box, visible / max(label.width * label.height, 1))
 
 
 def is_hidden(sprite: Sprite, pixels: NDArray[np.uint8]) -> bool:

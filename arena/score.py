@@ -8,6 +8,8 @@ from typing import Any
 
 from arena.truth import Box, Monster, Tic, wrap_deg
 
+SHORTEST_CYCLE_S = 0.3  # from shot to shot, of the pistol that all scenarios begin with: it takes 0.54 s
+
 
 @dataclass(slots=True)
 class Episode:
@@ -16,7 +18,7 @@ class Episode:
     visible_s: while a living monster was to be seen; on_target_s: while the crosshair was on one.
     overshoots: the view's own turn took the crosshair off a living monster; walked_off: the monster's walk
         did.
-    shots_off: shots while the crosshair was on no living monster.
+    shots_off: shots begun while the crosshair was on no living monster.
     time_to_target_s: for each monster that was reached, from when one was to be seen and none under the
         crosshair.
     on_to_shot_s: from there to the first shot.
@@ -47,15 +49,16 @@ class Scorer:
         self._seen_s: float | None = None
         self._on: Monster | None = None
         self._on_s: float | None = None
+        self._shot_s = -math.inf
         self._reached: set[int] = set()
         self.episode = Episode()
 
     def add(self, tic: Tic) -> None:
         """Count one tic."""
         on = self._find_under_crosshair(tic)
-        self._count_shots(tic)
         self._count_leaving(tic, on)
         self._time_approach(tic, on)
+        self._count_shots(tic, on)
         episode = self.episode
         tic_s = tic.episode_s - episode.seconds
         episode.visible_s += tic_s * any(m.box for m in tic.monsters)
@@ -69,14 +72,21 @@ class Scorer:
         same = (m for m in under if self._on and m.monster_id == self._on.monster_id)
         return next(same, under[0] if under else None)
 
-    def _count_shots(self, tic: Tic) -> None:
-        """A shot is ammunition that is gone; it was aimed at what was under the crosshair before."""
-        shots = max(self._last.ammo - tic.ammo, 0) if self._last else 0
-        if not shots:
+    def _count_shots(self, tic: Tic, on: Monster | None) -> None:
+        """A shot begins as the weapon is no longer ready; four tics later it takes ammunition.
+
+        Both tell, and once: a scenario may give ammunition back at once, and a busy game may skip the few
+        tics in which the weapon is ready.
+        """
+        last = self._last
+        if last is None or tic.health <= 0 or tic.episode_s - self._shot_s < SHORTEST_CYCLE_S:
             return
-        self.episode.shots += shots
-        if self._on is None:
-            self.episode.shots_off += shots
+        if not (tic.ammo < last.ammo or (last.is_ready and not tic.is_ready)):
+            return
+        self._shot_s = tic.episode_s
+        self.episode.shots += 1
+        if on is None:
+            self.episode.shots_off += 1
         elif self._on_s is not None:
             self.episode.on_to_shot_s.append(tic.episode_s - self._on_s)
             self._on_s = None
@@ -118,7 +128,7 @@ class Scorer:
 def summarize(episodes: Sequence[Episode]) -> dict[str, Any]:
     """Totals over the episodes; `hit_rate` is hits a shot, and 0 without a shot."""
 
-    def total(name: str) -> float:
+    def total(name: str) -> Any:
         return sum(getattr(episode, name) for episode in episodes)
 
     shots, hits, kills, seconds = (total(name) for name in ("shots", "hits", "kills", "seconds"))

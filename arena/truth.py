@@ -22,11 +22,13 @@ class Monster:
     """A living monster.
 
     bearing_deg: from the crosshair to where it stands, positive to the right, within ±180.
-    box: its visible pixels on the screen buffer; None while it is out of sight.
+    distance: from the player, in the map's units.
+    box: its visible pixels on the screen buffer; None while there are too few for a person to see it.
     """
 
     monster_id: int
     bearing_deg: float
+    distance: float
     box: Box | None
 
 
@@ -35,6 +37,7 @@ class Tic:
     """What the game knows after one tic.
 
     episode_s: game time since the episode began. The counts are the episode's so far.
+    is_ready: whether the weapon would take a press; it begins a shot when it no longer would.
     angle_deg: where the player looks, positive to the left, as the game counts it.
     picture: `fingerprint` of the picture that shows this state.
     """
@@ -44,6 +47,7 @@ class Tic:
     kills: int
     hits: int
     ammo: int
+    is_ready: bool
     health: float
     angle_deg: float
     picture: int
@@ -53,7 +57,7 @@ class Tic:
 def fingerprint(pixels: NDArray[np.uint8]) -> int:
     """A number for a BGR(A) picture: the same for the same picture, however it was taken."""
     sample = pixels[::FINGERPRINT_STEP_PX, ::FINGERPRINT_STEP_PX, :3]
-    return zlib.crc32(np.ascontiguousarray(sample))
+    return zlib.crc32(sample.tobytes())
 
 
 def wrap_deg(angle_deg: float) -> float:
@@ -69,8 +73,8 @@ def encode_tic(tic: Tic) -> dict[str, Any]:
 def decode_tic(row: dict[str, Any]) -> Tic:
     """The tic that `encode_tic` wrote."""
     monsters = [
-        Monster(m["monster_id"], m["bearing_deg"], tuple(m["box"]) if m["box"] else None)
-        for m in row["monsters"]
+        Monster(**{**monster, "box": tuple(monster["box"]) if monster["box"] else None})
+        for monster in row["monsters"]
     ]
     return Tic(**{**row, "monsters": monsters})
 

@@ -5,18 +5,18 @@ They search and fire by the assistant's own rules and settings, so that only the
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from aimbot.aimer import Aimer, AimSettings
+from aimbot.ledger import CountLedger
 from aimbot.target import XY, Command, Target
 from aimbot.trigger import Trigger
-from aimbot.view import View
+from aimbot.view import View, ViewSettings
 from arena.truth import Monster, Tic, TruthLog, wrap_deg
 from capture.frame import Frame
 from detection.detections import Detections
 
 MAX_GAP_NS = 100_000_000  # between two frames; a longer one is a restart, not a step
-STILL_NS = 150_000_000  # with no counts sent for this long, every picture shows all of them
+IN_FLIGHT_NS = 300_000_000  # counts older than this are shown, or lost
 SPEED_OVER_S = 0.25  # monsters walk in steps of a few tics: over less than some of these, speed is noise
 SIMPLE_SHARE, SIMPLE_LATENCY_NS = 0.8, 20_000_000
 
@@ -73,13 +73,28 @@ class SimpleAimer(ReferenceAimer):
         return min(targets, key=lambda one: abs(one.bearing_counts[0] - shown), default=None)
 
 
-@dataclass(slots=True)
 class ShownCounts:
     """How many of the counts sent a picture shows, from the angle that the game says it looks at."""
 
-    shown: float = 0.0
-    episode: int = -1
-    angle_deg: float = 0.0
+    def __init__(self, view: ViewSettings) -> None:
+        self._view = view
+        self._shown = 0.0
+        self._last: Tic | None = None
+
+    def update(self, tic: Tic, ledger: CountLedger, captured_ns: int) -> float:
+        """The counts that this tic's picture shows; each counts whole, and in the order that it was sent.
+
+        Where the angle says what no total of late was, the game lost some, as it does when an episode
+        begins: then what the measured latency says.
+        """
+        if self._last is not None:
+            turned_deg = wrap_deg(self._last.angle_deg - tic.angle_deg)
+            self._shown += turned_deg / self._view.yaw_deg_per_count
+        self._last = tic
+        late = ledger.totals_between(captured_ns - IN_FLIGHT_NS, captured_ns)
+        if all(abs(x - self._shown) >= 1 for x, _ in late):
+            self._shown = ledger.total_at(captured_ns - self._view.shown_after_ns)[0]
+        return self._shown
 
 
 class OracleAimer(ReferenceAimer):
@@ -94,14 +109,14 @@ class OracleAimer(ReferenceAimer):
     ) -> None:
         super().__init__(settings, class_names)
         self._truth, self._sees_all = truth, sees_all
-        self._known = ShownCounts()
+        self._shown = ShownCounts(settings.view)
 
     def select(self, frame: Frame, detections: Detections) -> Target | None:
         """The nearest monster in sight, or else, with `sees_all`, the nearest of all."""
         tic = self._truth.find(frame.pixels)
         if tic is None:
             return None
-        shown = self._count_shown(tic, frame.captured_ns)
+        shown = self._shown.update(tic, self.ledger, frame.captured_ns)
         view = View(self.settings.view, frame.size_wh)
         targets = [
             describe_box(monster.box, view, shown, monster.monster_id, self._find_velocity(monster, tic))
@@ -112,20 +127,6 @@ class OracleAimer(ReferenceAimer):
             targets = [describe_unseen(monster, view, shown) for monster in tic.monsters]
         sent = self.ledger.total[0]
         return min(targets, key=lambda one: abs(one.bearing_counts[0] - sent), default=None)
-
-    def _count_shown(self, tic: Tic, captured_ns: int) -> float:
-        """The counts that the game has taken in; exact but for those that came between two episodes."""
-        known = self._known
-        if tic.episode != known.episode:
-            known.shown = self.ledger.total_at(captured_ns - self.settings.view.shown_after_ns)[0]
-            known.episode = tic.episode
-        elif self.ledger.total_at(captured_ns - STILL_NS) == self.ledger.total:
-            known.shown = self.ledger.total[0]
-        else:
-            turned_deg = wrap_deg(known.angle_deg - tic.angle_deg)
-            known.shown += turned_deg / self.settings.view.yaw_deg_per_count
-        known.angle_deg = tic.angle_deg
-        return known.shown
 
     def _find_velocity(self, monster: Monster, tic: Tic) -> XY:
         """Counts a second over the last quarter of a second, free of the view's motion."""

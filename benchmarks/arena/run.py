@@ -19,6 +19,7 @@ from arena.process import GameProcess
 from arena.truth import TruthLog
 from benchmarks.arena.players import OracleAimer, SimpleAimer
 from benchmarks.arena.watching import WatchedDetector
+from capture.errors import UserError
 from detection.detector import Detector, open_detector
 
 PlayerName = Literal["ours", "oracle", "omniscient", "simple"]
@@ -40,6 +41,22 @@ COLUMNS = {
     "recall": "recall",
 }
 Track = Callable[[Sequence[Any]], Iterable[Any]]
+
+
+def choose_players(names: Sequence[str]) -> list[PlayerName]:
+    """The named players, or all; UserError for a name that is none."""
+    for name in names:
+        if name not in PLAYERS:
+            raise UserError(f"expected --player to be one of {', '.join(PLAYERS)}, got {name!r}")
+    return [player for player in PLAYERS if not names or player in names]
+
+
+def choose_scenarios(names: Sequence[str]) -> list[str]:
+    """The named scenarios, or all; UserError for a name that is none."""
+    for name in names:
+        if name not in SCENARIOS:
+            raise UserError(f"expected --scenario to be one of {', '.join(SCENARIOS)}, got {name!r}")
+    return list(names or SCENARIOS)
 
 
 def run(
