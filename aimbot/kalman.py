@@ -1,40 +1,85 @@
-"""A constant-velocity Kalman filter of one axis.
+"""Constant-velocity Kalman filters, many at once, of two axes each.
 
 Bar-Shalom, Li, Kirubarajan: Estimation with Applications to Tracking and Navigation (2001), chapter 6.2, with
 white noise acceleration in continuous time, so that a run at half the frame rate trusts its past alike.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
 
 
-@dataclass(slots=True)
-class AxisFilter:
-    """Position and velocity, with their covariance; units are the caller's, here mouse counts and seconds."""
+@dataclass(frozen=True, slots=True)
+class Motions:
+    """Positions and velocities with their covariances, each (N, 2); units are the caller's, and seconds."""
 
-    position: float
-    velocity: float
-    var_position: float
-    cov: float
-    var_velocity: float
+    position: Floats
+    velocity: Floats
+    var_position: Floats
+    cov: Floats
+    var_velocity: Floats
 
-    def predict(self, dt_s: float, agility: float) -> None:
-        """Move on by `dt_s`; `agility` is what the velocity's deviation grows to in one second of it."""
+    def take(self, index: ArrayLike) -> Self:
+        """Some of them."""
+        rows = np.asarray(index)
+        return type(self)(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def join(self, other: Self) -> Self:
+        """These and others."""
+        return type(self)(
+            *(np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self))
+        )
+
+    def put(self, index: ArrayLike, other: Self) -> None:
+        """Some of them anew, in place."""
+        rows = np.asarray(index)
+        for field in fields(self):
+            getattr(self, field.name)[rows] = getattr(other, field.name)
+
+    def predict(self, dt_s: Floats, agility: Floats) -> Self:
+        """`dt_s` (N, 1) later; `agility` (2,) is what a velocity's deviation grows to in one second of it."""
         q = agility * agility
-        self.position += self.velocity * dt_s
-        self.var_position += (2 * self.cov + (self.var_velocity + q * dt_s / 3) * dt_s) * dt_s
-        self.cov += (self.var_velocity + q * dt_s / 2) * dt_s
-        self.var_velocity += q * dt_s
+        return type(self)(
+            self.position + self.velocity * dt_s,
+            self.velocity,
+            self.var_position + (2 * self.cov + (self.var_velocity + q * dt_s / 3) * dt_s) * dt_s,
+            self.cov + (self.var_velocity + q * dt_s / 2) * dt_s,
+            self.var_velocity + q * dt_s,
+        )
 
-    def innovate(self, measured: float, var_measured: float) -> tuple[float, float]:
-        """What the measurement adds to the prediction, and the variance that this should have."""
-        return measured - self.position, self.var_position + var_measured
-
-    def correct(self, measured: float, var_measured: float) -> None:
-        """Take a measurement in."""
-        innovation, variance = self.innovate(measured, var_measured)
+    def correct(self, measured: Floats, var_measured: Floats) -> Self:
+        """With measurements of the positions taken in, (N, 2) both."""
+        innovation, variance = measured - self.position, self.var_position + var_measured
         gain, gain_velocity = self.var_position / variance, self.cov / variance
-        self.position += gain * innovation
-        self.velocity += gain_velocity * innovation
-        self.var_velocity -= gain_velocity * self.cov
-        self.cov *= 1 - gain
-        self.var_position *= 1 - gain
+        return type(self)(
+            self.position + gain * innovation,
+            self.velocity + gain_velocity * innovation,
+            self.var_position * (1 - gain),
+            self.cov * (1 - gain),
+            self.var_velocity - gain_velocity * self.cov,
+        )
+
+    def surprise(self, measured: Floats, var_measured: Floats) -> Floats:
+        """Squared deviations of the innovations, both axes together, (N,)."""
+        squared: Floats = (measured - self.position) ** 2 / (self.var_position + var_measured)
+        return squared[:, 0] + squared[:, 1]
+
+    def doubt(self, var_velocity: Floats, dt_s: Floats) -> Self:
+        """The same with velocities that may have changed by so much, `dt_s` (N, 1) ago."""
+        return type(self)(
+            self.position,
+            self.velocity,
+            self.var_position + var_velocity * dt_s * dt_s,
+            self.cov + var_velocity * dt_s,
+            self.var_velocity + var_velocity,
+        )
+
+
+def start_motions(position: Floats, var_position: Floats, var_velocity: Floats) -> Motions:
+    """At rest as far as is known; (N, 2) each, `var_velocity` (2,)."""
+    none = np.zeros_like(position)
+    return Motions(position, none, var_position, none.copy(), np.tile(var_velocity, (len(position), 1)))

@@ -1,21 +1,20 @@
 """Tracks in the world frame: bearings that stay put while the view turns."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import lap
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from aimbot.kalman import AxisFilter
+from aimbot.kalman import Floats, Motions, start_motions
 from aimbot.target import XY, Box
 
-RESTING = 3.0  # a speed whose square is so many variances counts half
+RESTING = 6.0  # a speed whose square is so many variances counts half
 SURPRISE = 9.0  # squared deviations, of both axes together: met by chance once in ninety measurements
 MOST_COST = 2.0  # at the edge of the gate without overlap
 FORBIDDEN = 1e6
+LEAST_HALF = 1e-6
 
 
 class TrackerSettings(BaseModel):
@@ -58,40 +57,27 @@ class Observation:
 
 @dataclass(slots=True)
 class Track:
-    """A target followed over frames; `sure` is the highest confidence that it was ever seen with."""
+    """A target followed over frames.
+
+    bearing_counts: at `seen_ns`. velocity_counts_per_s: its own motion, as far as it can be told from rest;
+    speed_sigma_counts_per_s: the deviation of that. sure: the highest confidence that it was seen with.
+    """
 
     track_id: int
     seen: Observation
-    axes: tuple[AxisFilter, AxisFilter]
     born_ns: int
     seen_ns: int
     sure: float
-
-    @property
-    def velocity_counts_per_s(self) -> XY:
-        """The target's own motion, as far as it can be told from rest.
-
-        An estimate of the size of its own deviation counts a tenth, and a smaller one hardly: else the
-        crosshair would shake on whatever stands still, by the noise of the speed times the latency.
-        """
-        x, y = (
-            axis.velocity**5 / (axis.velocity**4 + (RESTING * axis.var_velocity) ** 2)
-            if axis.velocity
-            else 0.0
-            for axis in self.axes
-        )
-        return x, y
-
-    @property
-    def speed_sigma_counts_per_s(self) -> XY:
-        """The deviation of the estimated speed."""
-        return math.sqrt(self.axes[0].var_velocity), math.sqrt(self.axes[1].var_velocity)
+    bearing_counts: XY
+    velocity_counts_per_s: XY
+    speed_sigma_counts_per_s: XY
 
     def bearing_at(self, time_ns: int) -> XY:
         """The bearing extrapolated at constant velocity."""
         dt_s = (time_ns - self.seen_ns) / 1e9
+        x, y = self.bearing_counts
         vx, vy = self.velocity_counts_per_s
-        return self.axes[0].position + vx * dt_s, self.axes[1].position + vy * dt_s
+        return x + vx * dt_s, y + vy * dt_s
 
 
 class Tracker:
@@ -100,96 +86,130 @@ class Tracker:
     def __init__(self, settings: TrackerSettings, counts_per_deg: XY) -> None:
         """`counts_per_deg`: of yaw and of pitch; 0 where the game has no vertical look."""
         self.settings = settings
-        self.tracks: list[Track] = []
-        self._agility = tuple(settings.agility_deg_per_s * counts for counts in counts_per_deg)
-        self._start_speed = tuple(settings.start_speed_deg_per_s * counts for counts in counts_per_deg)
+        self._agility = settings.agility_deg_per_s * np.array(counts_per_deg)
+        self._var_speed = (settings.start_speed_deg_per_s * np.array(counts_per_deg)) ** 2
         self._next_id = 1
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget every track; identities are never used again."""
+        self.tracks: list[Track] = []
+        self._motions = start_motions(np.empty((0, 2)), np.empty((0, 2)), self._var_speed)
 
     def update(self, observations: Sequence[Observation], captured_ns: int) -> list[Track]:
         """Match the observations of one frame to tracks; returns the live tracks, oldest first."""
         matched = match_tracks(self.tracks, observations, captured_ns)
-        for track, index in matched:
-            self._correct(track, observations[index], captured_ns)
-        taken = {index for _, index in matched}
+        self._correct(matched, observations, captured_ns)
         oldest_ns = captured_ns - round(self.settings.coast_s * 1e9)
-        self.tracks = [track for track in self.tracks if track.seen_ns >= oldest_ns]
-        for index, seen in enumerate(observations):
-            if index not in taken:
-                self.tracks.append(self._start(seen, captured_ns))
+        alive = [index for index, track in enumerate(self.tracks) if track.seen_ns >= oldest_ns]
+        if len(alive) < len(self.tracks):
+            self.tracks = [self.tracks[index] for index in alive]
+            self._motions = self._motions.take(np.array(alive, int))
+        taken = {index for _, index in matched}
+        self._start([seen for index, seen in enumerate(observations) if index not in taken], captured_ns)
         return self.tracks
 
-    def reset(self) -> None:
-        """Forget every track; identities are never used again."""
-        self.tracks = []
-
-    def _start(self, seen: Observation, captured_ns: int) -> Track:
-        x, y = (
-            AxisFilter(position, 0.0, sigma * sigma, 0.0, speed * speed)
-            for position, sigma, speed in zip(
-                seen.bearing_counts, seen.sigma_counts, self._start_speed, strict=True
-            )
-        )
-        self._next_id += 1
-        return Track(self._next_id - 1, seen, (x, y), captured_ns, captured_ns, seen.confidence)
-
-    def _correct(self, track: Track, seen: Observation, captured_ns: int) -> None:
-        dt_s = (captured_ns - track.seen_ns) / 1e9
-        track.sure = max(track.sure, seen.confidence)
-        if dt_s <= 0:  # the same instant again: nothing to learn of its motion
-            track.seen = seen
+    def _start(self, seen: Sequence[Observation], captured_ns: int) -> None:
+        if not seen:
             return
-        surprise = 0.0
-        for axis, agility, measured, sigma in zip(
-            track.axes, self._agility, seen.bearing_counts, seen.sigma_counts, strict=True
-        ):
-            axis.predict(dt_s, agility)
-            innovation, variance = axis.innovate(measured, sigma * sigma)
-            surprise += innovation * innovation / variance
-        for axis, start_speed, measured, sigma in zip(
-            track.axes, self._start_speed, seen.bearing_counts, seen.sigma_counts, strict=True
-        ):
-            if surprise > SURPRISE:  # it turned: its speed is as unknown as when it was first seen
-                axis.var_velocity += start_speed * start_speed
-                axis.cov += start_speed * start_speed * dt_s
-                axis.var_position += start_speed * start_speed * dt_s * dt_s
-            axis.correct(measured, sigma * sigma)
-        track.seen, track.seen_ns = seen, captured_ns
+        bearings, variances = list_measurements(seen)
+        self._motions = self._motions.join(start_motions(bearings, variances, self._var_speed))
+        first = len(self.tracks)
+        for one in seen:
+            none = (0.0, 0.0)
+            self.tracks.append(
+                Track(self._next_id, one, captured_ns, captured_ns, one.confidence, none, none, none)
+            )
+            self._next_id += 1
+        self._describe(range(first, len(self.tracks)))
+
+    def _correct(
+        self, matched: Sequence[tuple[int, int]], observations: Sequence[Observation], captured_ns: int
+    ) -> None:
+        for index, number in matched:
+            track, seen = self.tracks[index], observations[number]
+            track.seen, track.sure = seen, max(track.sure, seen.confidence)
+        # The same instant again teaches nothing of a motion.
+        moved = [index for index, _ in matched if self.tracks[index].seen_ns < captured_ns]
+        if not moved:
+            return
+        tracks = [self.tracks[index] for index in moved]
+        bearings, variances = list_measurements([track.seen for track in tracks])
+        dt_s = np.array([[captured_ns - track.seen_ns] for track in tracks]) / 1e9
+        motions = self._motions.take(moved).predict(dt_s, self._agility)
+        turned = motions.surprise(bearings, variances) > SURPRISE
+        if turned.any():  # their speed is as unknown as when they were first seen
+            rows = np.flatnonzero(turned)
+            motions.put(rows, motions.take(rows).doubt(self._var_speed, dt_s[rows]))
+        self._motions.put(moved, motions.correct(bearings, variances))
+        for track in tracks:
+            track.seen_ns = captured_ns
+        self._describe(moved)
+
+    def _describe(self, indices: Sequence[int]) -> None:
+        """Enter what the filters say in the tracks."""
+        motions = self._motions.take(indices)
+        rows = zip(
+            motions.position.tolist(),
+            find_speeds(motions).tolist(),
+            np.sqrt(motions.var_velocity).tolist(),
+            strict=True,
+        )
+        for index, (position, speed, sigma) in zip(indices, rows, strict=True):
+            track = self.tracks[index]
+            track.bearing_counts = position[0], position[1]
+            track.velocity_counts_per_s = speed[0], speed[1]
+            track.speed_sigma_counts_per_s = sigma[0], sigma[1]
+
+
+def list_measurements(seen: Sequence[Observation]) -> tuple[Floats, Floats]:
+    """Bearings and their variances, (N, 2) both."""
+    return np.array([one.bearing_counts for one in seen]), np.array([one.sigma_counts for one in seen]) ** 2
+
+
+def find_speeds(motions: Motions) -> Floats:
+    """The speeds as far as they can be told from rest.
+
+    An estimate of the size of its own deviation counts a tenth, and a smaller one hardly: else the crosshair
+    would shake on whatever stands still, by the noise of the speed times the latency.
+    """
+    speed, doubt = motions.velocity**4, (RESTING * motions.var_velocity) ** 2
+    return np.divide(motions.velocity * speed, speed + doubt, out=np.zeros_like(speed), where=speed > 0)
 
 
 def match_tracks(
     tracks: Sequence[Track], observations: Sequence[Observation], time_ns: int
-) -> list[tuple[Track, int]]:
-    """Tracks with the index of their observation, so that the sum of the costs is the least."""
+) -> list[tuple[int, int]]:
+    """Indices of tracks and of their observations, so that the sum of the costs is the least."""
     if not tracks or not observations:
         return []
     costs = cost_matches(tracks, observations, time_ns)
-    assigned = lap.lapjv(costs, extend_cost=True, cost_limit=MOST_COST)[1]
-    return [(track, int(index)) for track, index in zip(tracks, assigned, strict=True) if index >= 0]
+    assigned = lap.lapjv(costs, extend_cost=True, cost_limit=MOST_COST)[1].tolist()
+    return [(index, number) for index, number in enumerate(assigned) if number >= 0]
 
 
-def cost_matches(
-    tracks: Sequence[Track], observations: Sequence[Observation], time_ns: int
-) -> NDArray[np.float64]:
+def cost_matches(tracks: Sequence[Track], observations: Sequence[Observation], time_ns: int) -> Floats:
     """(tracks, observations): the distance as a share of the gate, and 1 − IoU of the boxes in the world.
 
     A pair of two classes, or beyond the gate, is forbidden.
     """
-    at = np.array([track.bearing_at(time_ns) for track in tracks])
-    seen = np.array([one.bearing_counts for one in observations])
+    at_x, at_y = np.array([track.bearing_at(time_ns) for track in tracks]).T[:, :, None]
+    x, y = np.array([one.bearing_counts for one in observations]).T
     gates = np.array([one.gate_counts for one in observations])
-    distance = np.hypot(*np.moveaxis(at[:, None] - seen[None], -1, 0))
-    # Without vertical look all heights are 0; the overlap is then that of the widths.
-    old = np.maximum([track.seen.half_size_counts for track in tracks], 1e-6)[:, None]
-    new = np.maximum([one.half_size_counts for one in observations], 1e-6)[None]
     # Each box lies about its aim point alike, so the boxes' shift is that of the bearings.
-    shared = np.minimum(old, new) * 2
-    shift = np.abs(at[:, None] - seen[None])
-    overlap = np.clip(np.minimum(shared, old + new - shift), 0, None).prod(axis=-1)
-    union = 4 * (old.prod(axis=-1) + new.prod(axis=-1)) - overlap
-    iou = np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
-    costs: NDArray[np.float64] = distance / gates + 1 - iou
-    classes = np.array([track.seen.class_id for track in tracks])[:, None] != np.array(
-        [one.class_id for one in observations]
-    )
-    costs[(distance > gates) | classes] = FORBIDDEN
+    shift_x, shift_y = np.abs(at_x - x), np.abs(at_y - y)
+    # Without vertical look all heights are 0; the overlap is then that of the widths.
+    old_x, old_y = np.array([track.seen.half_size_counts for track in tracks]).T[:, :, None] + LEAST_HALF
+    new_x, new_y = np.array([one.half_size_counts for one in observations]).T + LEAST_HALF
+    shared = measure_overlap(old_x, new_x, shift_x) * measure_overlap(old_y, new_y, shift_y)
+    distance = np.hypot(shift_x, shift_y)
+    costs: Floats = distance / gates + 1 - shared / (4 * (old_x * old_y + new_x * new_y) - shared)
+    old_class = np.array([track.seen.class_id for track in tracks])[:, None]
+    costs[(distance > gates) | (old_class != [one.class_id for one in observations])] = FORBIDDEN
     return costs
+
+
+def measure_overlap(half: Floats, other_half: Floats, shift: Floats) -> Floats:
+    """How much of two intervals is shared, from half their lengths and the shift of their middles."""
+    both: Floats = np.minimum(half + other_half - shift, 2 * np.minimum(half, other_half))
+    return both.clip(min=0.0)

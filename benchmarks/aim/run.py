@@ -1,6 +1,7 @@
 """`benchmark aim`: every law in every scene, as rows, a table and a plot."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -25,6 +26,7 @@ Track = Callable[[Sequence[Any]], Iterable[Any]]
 DEAD_TIMES_MS = (5.0, 20.0, 40.0, 60.0)
 FRAME_HZ = (35.0, 60.0, 120.0, 240.0)
 HAND_DEG_PER_S = 15.0
+LAWS = ("ours", "oracle", "proportional", "ema", "pid")
 TUNING_SEED = 1000
 # What PID is tuned over, for each dead time and frame rate by itself.
 GAINS = tuple(product((0.03, 0.06, 0.12, 0.25, 0.5, 0.8), (0.0, 0.002, 0.01), (0.0, 0.15, 0.4)))
@@ -51,17 +53,36 @@ def run(
     gains = {plant: tune_pid(plant) for plant in track(plants)}
     scenes = [(target, hand) for target in TARGETS for hand in (0.0, HAND_DEG_PER_S)]
     rows = []
+    overshoots: dict[tuple[str, float], list[float]] = defaultdict(list)
     for (target, hand), dead in track(list(product(scenes, dead_times_ms))):
-        here = [plant for plant in plants if plant.dead_time_ms == dead]
-        for law in ("ours", "oracle", "proportional", "ema", "pid"):
-            figures = [
-                play(make_law(law, aim, gains[plant]), replace(plant, hand_deg_per_s=hand), target, seed)
-                for plant in here
-                for seed in range(seeds)
-            ]
-            name = f"{target}, by hand too" if hand else target
-            rows.append({"law": law, "target": name, "dead_time_ms": dead, **describe(pool(figures))})
-    return {"seeds": seeds, "frame_hz": list(frame_hz), "rows": rows, "summary": summarize(rows)}
+        episodes = [
+            (replace(plant, hand_deg_per_s=hand), gains[plant], seed)
+            for plant in plants
+            if plant.dead_time_ms == dead
+            for seed in range(seeds)
+        ]
+        played = {
+            law: [play(make_law(law, aim, tuned), plant, target, seed) for plant, tuned, seed in episodes]
+            for law in LAWS
+        }
+        name = f"{target}, by hand too" if hand else target
+        for law, figures in played.items():
+            key = {"law": law, "target": name, "dead_time_ms": dead}
+            overshoots[law, dead] += [over for one in figures for over in one.overshoots]
+            slower = compare_times(figures, played["oracle"])
+            rows.append({**key, **describe(pool(figures)), "time_to_oracle": slower})
+    return {"seeds": seeds, "frame_hz": list(frame_hz), "rows": rows, "summary": summarize(rows, overshoots)}
+
+
+def compare_times(figures: Sequence[Figures], oracle: Sequence[Figures]) -> float | None:
+    """The median of the times to target over the oracle's to the same targets; None if none is met."""
+    pairs = [
+        own / its
+        for one, other in zip(figures, oracle, strict=True)
+        for own, its in zip(one.time_to_target_s, other.time_to_target_s, strict=True)
+        if its > 0
+    ]
+    return float(np.median(pairs)) if np.isfinite(np.median(pairs)) else None
 
 
 def make_law(name: str, aim: AimSettings, gains: tuple[float, float, float]) -> LawMaker:
@@ -103,18 +124,19 @@ def describe(figures: Figures) -> dict[str, Any]:
     }
 
 
-def summarize(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """For each law and dead time: how it stands beside the oracle, in the mean and in its worst scene."""
+def summarize(
+    rows: Sequence[dict[str, Any]], overshoots: Mapping[tuple[str, float], Sequence[float]]
+) -> list[dict[str, Any]]:
+    """For each law and dead time: how it stands beside the oracle, in the mean and in its worst scene.
+
+    overshoots: of every target that was met, by law and dead time; their median is the figure.
+    """
     oracle = {(row["target"], row["dead_time_ms"]): row for row in rows if row["law"] == "oracle"}
     summary = []
     for law, dead in dict.fromkeys((row["law"], row["dead_time_ms"]) for row in rows):
         own = [row for row in rows if (row["law"], row["dead_time_ms"]) == (law, dead)]
         shares = [row["on_target_share"] / oracle[row["target"], dead]["on_target_share"] for row in own]
-        slower = [
-            row["time_to_target_ms"] / oracle[row["target"], dead]["time_to_target_ms"]
-            for row in own
-            if row["time_to_target_ms"] is not None
-        ]
+        slower = [row["time_to_oracle"] for row in own if row["time_to_oracle"] is not None]
         still = next(row for row in own if row["target"] == "still")
         summary.append(
             {
@@ -123,11 +145,9 @@ def summarize(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
                 "on_target_share": float(np.mean([row["on_target_share"] for row in own])),
                 "of_oracle": float(np.mean(shares)),
                 "of_oracle_worst": min(shares),
-                "time_to_oracle": float(np.median(slower)),
-                "time_to_oracle_worst": max(slower),
-                "overshoot": float(
-                    np.median([row["overshoot"] for row in own if row["overshoot"] is not None])
-                ),
+                "time_to_oracle": float(np.median(slower)) if slower else None,
+                "time_to_oracle_worst": max(slower, default=None),
+                "overshoot": float(np.median(overshoots[law, dead])) if overshoots[law, dead] else None,
                 "rms_error_deg": float(
                     np.median([row["rms_error_deg"] for row in own if row["rms_error_deg"]])
                 ),
@@ -148,8 +168,8 @@ def print_table(result: dict[str, Any]) -> None:
         "on %": lambda row: f"{100 * row['on_target_share']:.1f}",
         "/oracle": lambda row: f"{100 * row['of_oracle']:.1f}",
         "worst": lambda row: f"{100 * row['of_oracle_worst']:.1f}",
-        "time ×": lambda row: f"{row['time_to_oracle']:.2f}",
-        "over %": lambda row: f"{100 * row['overshoot']:.1f}",
+        "time ×": lambda row: f"{row['time_to_oracle']:.2f}" if row["time_to_oracle"] else "–",
+        "over %": lambda row: "–" if row["overshoot"] is None else f"{100 * row['overshoot']:.1f}",
         "RMS °": lambda row: f"{row['rms_error_deg']:.2f}",
         "hops": lambda row: str(row["hops"]),
         "rest °": lambda row: f"{row['still_swing_deg']:.2f}",
@@ -178,7 +198,10 @@ def plot(result: dict[str, Any], path: Path) -> None:
                 [row["dead_time_ms"] for row in own], [row[key] for row in own], marker="o", label=law, **line
             )
         axes.set(title=title, xlabel="dead time (ms)")
-        axes.set_ylim(bottom=0)
+        if key in ("time_to_oracle", "rms_error_deg"):
+            axes.set_yscale("log")
+        else:
+            axes.set_ylim(0, 1)
         axes.grid(alpha=0.3)
     figure.axes[0].legend()
     figure.savefig(path, dpi=100)

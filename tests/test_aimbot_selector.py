@@ -1,0 +1,87 @@
+"""Policies, zones and the lock."""
+
+from typing import Any
+
+import pytest
+from aim_helpers import MS, doom_view, make_detections, make_frame
+
+from aimbot.aimer import Aimer, AimSettings
+from aimbot.selector import SelectorSettings
+from detection.detections import Detections
+
+NEAR, FAR, BIG = [330, 230, 350, 270], [420, 200, 440, 240], [180, 120, 260, 330]
+
+
+def make_aimer(**selector: Any) -> Aimer:
+    return Aimer(AimSettings(view=doom_view(), selector=SelectorSettings(**selector)), ["monster", "friend"])
+
+
+def choose(aimer: Aimer, found: Detections, index: int = 0) -> list[float] | None:
+    target = aimer.select(make_frame(index, index * 16 * MS), found)
+    return None if target is None else list(target.box_xyxy_px)
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"), [("nearest", NEAR), ("nearest_centre", NEAR), ("largest", BIG)]
+)
+def test_the_policy_chooses(policy: str, expected: list[float]) -> None:
+    assert choose(make_aimer(policy=policy), make_detections([FAR, BIG, NEAR])) == expected
+
+
+def test_the_most_confident_is_chosen_where_the_policy_says_so() -> None:
+    found = make_detections([NEAR, FAR])
+    found.confidence[:] = [0.7, 0.9]
+    assert choose(make_aimer(policy="most_confident"), found) == FAR
+
+
+def test_by_centre_and_by_aim_point_the_nearest_may_differ() -> None:
+    low, tall = [300, 252, 340, 292], [300, 120, 340, 330]
+    head = {"aim_point": (0.5, 0.0)}  # 12 px and 120 px from the crosshair; the centres 32 and 15
+    assert choose(make_aimer(policy="nearest", **head), make_detections([low, tall])) == low
+    assert choose(make_aimer(policy="nearest_centre", **head), make_detections([low, tall])) == tall
+
+
+def test_a_class_of_priority_goes_before_a_nearer_one_and_takes_the_lock() -> None:
+    aimer = make_aimer(priority=("friend",))
+    assert choose(aimer, make_detections([NEAR])) == NEAR
+    found = make_detections([NEAR, FAR])
+    found.class_id[:] = [0, 1]
+    assert choose(aimer, found, 1) == FAR
+
+
+@pytest.mark.parametrize("zone", [(0.0, 0.5, 1.0, 1.0), (0.5, 0.5, 0.6, 0.6)])
+def test_what_lies_in_an_excluded_zone_is_no_target(zone: tuple[float, float, float, float]) -> None:
+    aimer = make_aimer(exclude=(zone,))
+    assert choose(aimer, make_detections([NEAR])) is None
+    assert choose(aimer, make_detections([NEAR, FAR]), 1) == FAR
+
+
+def test_a_zone_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="left < right"):
+        SelectorSettings(exclude=((0.5, 0.0, 0.5, 1.0),))
+
+
+def test_another_has_to_be_nearer_for_as_long_as_the_settings_say() -> None:
+    aimer = make_aimer(switch_margin_deg=2.0, switch_after_s=0.1)
+    assert choose(aimer, make_detections([FAR])) == FAR
+    chosen = [choose(aimer, make_detections([FAR, NEAR]), index) for index in range(1, 12)]
+    switched = chosen.index(NEAR)
+    assert switched == 7  # first seen in frame 1: 0.1 s are over in frame 8
+    assert chosen[switched:] == [NEAR] * (11 - switched)
+
+
+def test_one_that_is_nearer_for_a_moment_changes_nothing() -> None:
+    aimer = make_aimer(switch_margin_deg=2.0, switch_after_s=0.1)
+    choose(aimer, make_detections([FAR]))
+    for start in (1, 20, 40):
+        for index in range(start, start + 5):
+            assert choose(aimer, make_detections([FAR, NEAR]), index) == FAR
+        assert choose(aimer, make_detections([FAR]), start + 15) == FAR  # the other is gone for good
+
+
+def test_an_unsure_detection_has_to_stay_before_it_is_chosen() -> None:
+    aimer = make_aimer(confirm_s=0.03, sure_confidence=0.6)
+    assert choose(aimer, make_detections([NEAR], confidence=0.5)) is None
+    assert choose(aimer, make_detections([NEAR], confidence=0.5), 1) is None
+    assert choose(aimer, make_detections([NEAR], confidence=0.5), 2) == NEAR
+    assert choose(make_aimer(confirm_s=0.03), make_detections([NEAR], confidence=0.7)) == NEAR
