@@ -53,6 +53,8 @@ class RunPlan:
     watch: SettingsFile | None = None
     report: Callable[[str], None] = lambda _line: None
     finished: Callable[[], bool] = lambda: False
+    aimer: Aimer | None = None
+    """Decides instead of the product's own: a reference to compare it with."""
     clock: Clock = monotonic_ns
 
 
@@ -64,7 +66,7 @@ def run_assistant(plan: RunPlan) -> dict[str, Any]:
     refuse_protected()
     settings, clock = plan.settings, plan.clock
     telemetry = Telemetry()
-    aimer = Aimer(settings.aim, plan.detector.class_names)
+    aimer = plan.aimer or Aimer(settings.aim, plan.detector.class_names)
     with ExitStack() as stack:
         envelope = stack.enter_context(
             SafetyEnvelope(

@@ -205,5 +205,27 @@ def benchmark_peers(
     measure_peers(model, source, rounds, threads, as_json)
 
 
+@benchmark_app.command("arena")
+def benchmark_arena(
+    scenario: Annotated[list[str] | None, typer.Option(help="May be repeated; default: all three.")] = None,
+    player: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(help="ours, oracle, omniscient or simple; may be repeated; default: all."),
+    ] = None,
+    episodes: Annotated[int, typer.Option(min=1, help="Of each scenario, for each player.")] = 10,
+    episode_seconds: Annotated[float, typer.Option(min=1, help="Longest game time of an episode.")] = 60.0,
+    seed: int = 1,
+    sets: Sets = None,
+    record: Annotated[bool, typer.Option("--record", help="Also record what was seen, to --out.")] = False,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """A live score in a real game, beside an oracle that knows the game's own truth."""
+    from aimbot.commands.arena import measure_arena
+
+    limits = (episodes, episode_seconds)
+    measure_arena(scenario or [], player or [], limits, seed, sets or [], record, out, as_json)
+
+
 if __name__ == "__main__":
     main()

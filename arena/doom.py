@@ -6,23 +6,39 @@ whoever plays it sees nothing but pixels.
 
 import argparse
 import json
+import math
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import chdir, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import vizdoom as vzd
 
 from arena.labels import find_monsters
-from arena.score import Scorer, Tic, summarize
+from arena.score import Episode, Scorer, summarize
+from arena.truth import Monster, Tic, encode_tic, fingerprint, wrap_deg
 
 WINDOW_TITLE = "VIZDOOM"
 TICS_PER_S = 35
 SIZE_WH = (640, 480)
+FOV_DEG = 90.0
+POSTS = {"deadly_corridor": ((450.0, 0.0), (870.0, 0.0))}
+"""Where the player is put next once nothing near it lives, for nobody presses its keys to walk there."""
+NEAR = 300.0
+PUT_S = 0.2  # until the states show that the player was put elsewhere
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Where a game ends: after so much game time in all, or so many episodes of a longest duration."""
+
+    seconds: float = math.inf
+    episodes: float = math.inf
+    episode_s: float = math.inf
 
 
 @contextmanager
@@ -38,18 +54,22 @@ def open_game(
     game.set_window_visible(visible)
     game.set_mode(vzd.Mode.ASYNC_SPECTATOR if visible else vzd.Mode.PLAYER)
     game.set_screen_resolution(vzd.ScreenResolution.RES_640X480)
+    game.set_screen_format(vzd.ScreenFormat.BGR24)  # as a capture of the window has it
     # Without the delta buttons among the available ones, mouse motion is dropped silently.
     buttons = [vzd.Button.ATTACK, vzd.Button.TURN_LEFT_RIGHT_DELTA, vzd.Button.LOOK_UP_DOWN_DELTA]
     game.set_available_buttons(buttons)
     variables = [vzd.GameVariable.KILLCOUNT, vzd.GameVariable.HITCOUNT]
-    variables += [vzd.GameVariable.SELECTED_WEAPON_AMMO, vzd.GameVariable.ANGLE]
+    variables += [vzd.GameVariable.SELECTED_WEAPON_AMMO, vzd.GameVariable.ATTACK_READY]
+    variables += [vzd.GameVariable.HEALTH, vzd.GameVariable.ANGLE]
+    variables += [vzd.GameVariable.POSITION_X, vzd.GameVariable.POSITION_Y]
     game.set_available_game_variables(variables)
     game.set_labels_buffer_enabled(True)
+    game.set_objects_info_enabled(True)
     game.set_seed(seed)
     # The ini keeps console variables, and the game litters its working folder: fresh ones each time.
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         game.set_doom_config_path(str(Path(folder) / "doom.ini"))
-        game.add_game_args("+mouse_sensitivity 1 +m_noprescale 0 +freelook 0 +viz_nocheat 0")
+        game.add_game_args("+mouse_sensitivity 1 +m_noprescale 0 +freelook 0 +viz_nocheat 0 +sv_cheats 1")
         game.add_game_args(game_args)
         if endless:
             game.set_episode_timeout(0)
@@ -60,11 +80,29 @@ def open_game(
             game.close()
 
 
-def read_tic(game: vzd.DoomGame, state: vzd.GameState) -> Tic:
-    """The scorer's view of a state."""
-    kills, hits, ammo, angle = (float(v) for v in state.game_variables)
-    seconds = game.get_episode_time() / TICS_PER_S
-    return Tic(seconds, int(kills), int(hits), int(ammo), angle, [m.box for m in find_monsters(state, 1, 1)])
+def read_tic(game: vzd.DoomGame, state: vzd.GameState, episode: int) -> Tic:
+    """What a state says of the player, the living monsters and the picture."""
+    kills, hits, ammo, ready, health, angle_deg, x, y = (float(v) for v in state.game_variables)
+    boxes = {sprite.object_id: sprite.box for sprite in find_monsters(state)}
+    monsters = []
+    for thing in state.objects:
+        if thing.category == "Monster":
+            away_x, away_y = thing.position_x - x, thing.position_y - y
+            bearing_deg = wrap_deg(angle_deg - math.degrees(math.atan2(away_y, away_x)))
+            box = boxes.get(thing.id)
+            monsters.append(Monster(thing.id, bearing_deg, math.hypot(away_x, away_y), box))
+    return Tic(
+        episode=episode,
+        episode_s=game.get_episode_time() / TICS_PER_S,
+        kills=int(kills),
+        hits=int(hits),
+        ammo=int(ammo),
+        is_ready=ready > 0,
+        health=health,
+        angle_deg=angle_deg,
+        picture=fingerprint(state.screen_buffer),
+        monsters=monsters,
+    )
 
 
 def emit(event: str, **fields: Any) -> None:
@@ -72,32 +110,65 @@ def emit(event: str, **fields: Any) -> None:
     print(json.dumps({"event": event, **fields}), flush=True)
 
 
-def play_episodes(game: vzd.DoomGame, seconds: float) -> dict[str, Any]:
-    """Let the game run for `seconds` of game time over as many episodes as it takes; returns the score."""
-    episodes = []
+def play_episodes(game: vzd.DoomGame, scenario: str, limits: Limits) -> dict[str, Any]:
+    """Let the game run until a limit is reached; tells each tic and episode, and returns the score."""
+    episodes: list[Episode] = []
     elapsed_s = 0.0
-    while elapsed_s < seconds:
-        game.new_episode()
-        scorer = Scorer((SIZE_WH[0] / 2, SIZE_WH[1] / 2))
-        while not game.is_episode_finished():
-            state = game.get_state()
-            if state is None:
-                break
-            scorer.add(read_tic(game, state))
-            if elapsed_s + scorer.episode.seconds >= seconds:
-                break
-            game.advance_action()
-        elapsed_s += max(scorer.episode.seconds, 1 / TICS_PER_S)
-        episodes.append(scorer.episode)
-        emit("episode", **asdict(scorer.episode))
+    while elapsed_s < limits.seconds and len(episodes) < limits.episodes:
+        walk = Walk(game, POSTS.get(scenario, ()))
+        episode = play_episode(game, walk, len(episodes), min(limits.seconds - elapsed_s, limits.episode_s))
+        elapsed_s += max(episode.seconds, 1 / TICS_PER_S)
+        episodes.append(episode)
+        emit("episode", **asdict(episode))
     return summarize(episodes)
+
+
+class Walk:
+    """Puts the player from post to post, whoever plays; the episode ends with nothing near the last one."""
+
+    def __init__(self, game: vzd.DoomGame, posts: Sequence[tuple[float, float]]) -> None:
+        self._game, self._posts, self._has_posts = game, list(posts), bool(posts)
+        self._put_s = 0.0
+
+    def go_on(self, tic: Tic) -> bool:
+        """Go to the next post if nothing near lives; returns False at the end of the walk."""
+        if not self._has_posts or tic.episode_s < self._put_s + PUT_S:
+            return True
+        if any(monster.distance < NEAR for monster in tic.monsters):
+            return True
+        if not self._posts:
+            return False
+        x, y = self._posts.pop(0)
+        self._game.send_game_command(f"warp {x:.0f} {y:.0f}")
+        self._put_s = tic.episode_s
+        return True
+
+
+def play_episode(game: vzd.DoomGame, walk: Walk, number: int, seconds: float) -> Episode:
+    """One episode, up to its end or for `seconds` of game time."""
+    game.new_episode()
+    scorer = Scorer(SIZE_WH, FOV_DEG)
+    while not game.is_episode_finished() and scorer.episode.seconds < seconds:
+        state = game.get_state()
+        if state is None:
+            break
+        tic = read_tic(game, state, number)
+        emit("tic", **encode_tic(tic))
+        scorer.add(tic)
+        if not walk.go_on(tic):
+            break
+        game.advance_action()
+    scorer.episode.died = bool(game.is_player_dead())
+    return scorer.episode
 
 
 def main() -> None:
     """Command line of the game process."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scenario", default="defend_the_center")
-    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--seconds", type=float, default=math.inf)
+    parser.add_argument("--episodes", type=float, default=math.inf)
+    parser.add_argument("--episode-seconds", type=float, default=math.inf)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--game-args", default="", help="as in --game-args='+freelook 1'")
     parser.add_argument("--endless", action="store_true", help="episodes without a time limit")
@@ -107,7 +178,8 @@ def main() -> None:
     with open_game(arguments.scenario, arguments.seed, **options) as game:
         emit("ready", window=WINDOW_TITLE)
         sys.stdin.readline()  # the player says go
-        emit("done", score=play_episodes(game, arguments.seconds))
+        limits = Limits(arguments.seconds, arguments.episodes, arguments.episode_seconds)
+        emit("done", score=play_episodes(game, arguments.scenario, limits))
 
 
 if __name__ == "__main__":

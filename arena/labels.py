@@ -42,12 +42,13 @@ MONSTERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Sprite:
-    """A thing on the screen.
+    """A thing on the screen; `object_id` stays its own for an episode.
 
     box: left, top, right, bottom of its visible pixels. visible_share: visible pixels over the area of the
     whole sprite's box (an unhidden sprite fills about half of it).
     """
 
+    object_id: int
     box: Box
     visible_share: float
 
@@ -103,7 +104,7 @@ def _measure(label: Any, buffer: Any, min_visible_px: int, min_side_px: int) -> 
     if min(right - left, bottom - top) < min_side_px:
         return None
     box = (float(left), float(top), float(right), float(bottom))
-    return Sprite(box, visible / max(label.width * label.height, 1))
+    return Sprite(label.object_id, box, visible / max(label.width * label.height, 1))
 
 
 def is_hidden(sprite: Sprite, pixels: NDArray[np.uint8]) -> bool:

@@ -4,9 +4,11 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
+from arena.truth import TruthLog, decode_tic
 from capture.errors import UserError
 
 
@@ -14,10 +16,19 @@ class GameProcess:
     """Starts `python -m arena.doom` on the present DISPLAY and follows its events."""
 
     def __init__(
-        self, scenario: str, seconds: float, seed: int, game_args: str = "", endless: bool = False
+        self,
+        scenario: str,
+        seed: int,
+        limits: Mapping[str, float],
+        game_args: str = "",
+        endless: bool = False,
     ) -> None:
-        """game_args, endless: see `arena.doom.open_game`."""
-        options = ["--scenario", scenario, "--seconds", str(seconds), "--seed", str(seed)]
+        """`limits`: where it ends, as options of `arena.doom`: seconds, episodes, episode-seconds.
+
+        game_args, endless: see `arena.doom.open_game`.
+        """
+        options = ["--scenario", scenario, "--seed", str(seed)]
+        options += [f"--{name}={value}" for name, value in limits.items()]
         options += [f"--game-args={game_args}", *(["--endless"] if endless else [])]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "arena.doom", *options],
@@ -26,6 +37,7 @@ class GameProcess:
             text=True,
         )
         self.window_title = ""
+        self.truth = TruthLog()
         self.score: dict[str, Any] | None = None
         self._ready, self._over = threading.Event(), threading.Event()
         self._reader = threading.Thread(target=self._read, name="arena", daemon=True)
@@ -85,10 +97,13 @@ class GameProcess:
             if not line.startswith("{"):
                 continue  # the game's own chatter
             event = json.loads(line)
-            if event["event"] == "ready":
+            kind = event.pop("event")
+            if kind == "ready":
                 self.window_title = event["window"]
                 self._ready.set()
-            elif event["event"] == "done":
+            elif kind == "tic":
+                self.truth.add(decode_tic(event))
+            elif kind == "done":
                 self.score = event["score"]
                 self._over.set()
         self._ready.set()

@@ -1,88 +1,171 @@
-"""Score a live run from the game's own truth: kills, shots, hits and time to target."""
+"""Score a live run from the game's own truth: kills, shots, hits, time to target, overshoots."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from statistics import median
+from statistics import median, quantiles
 from typing import Any
 
-Box = tuple[float, float, float, float]
+from arena.truth import Box, Monster, Tic, wrap_deg
 
-
-@dataclass(frozen=True, slots=True)
-class Tic:
-    """What the game knows after one tic.
-
-    episode_s: game time since the episode began. The counts are the episode's so far.
-    monsters_xyxy: boxes of the living, visible monsters, pixels of the screen buffer.
-    """
-
-    episode_s: float
-    kills: int
-    hits: int
-    ammo: int
-    angle_deg: float
-    monsters_xyxy: Sequence[Box]
+SHORTEST_CYCLE_S = 0.3  # from shot to shot, of the pistol that all scenarios begin with: it takes 0.54 s
 
 
 @dataclass(slots=True)
 class Episode:
-    """Totals of one episode; `time_to_target_s` has one entry for each monster that was aimed at."""
+    """Totals of one episode.
+
+    visible_s: while a living monster was to be seen; on_target_s: while the crosshair was on one.
+    overshoots: the view's own turn took the crosshair off a living monster; walked_off: the monster's walk
+        did.
+    shots_off: shots begun while the crosshair was on no living monster.
+    time_to_target_s: for each monster that was reached, from when one was to be seen and none under the
+        crosshair.
+    on_to_shot_s: from there to the first shot.
+    """
 
     seconds: float = 0.0
+    visible_s: float = 0.0
+    on_target_s: float = 0.0
     kills: int = 0
     hits: int = 0
     shots: int = 0
+    shots_off: int = 0
     overshoots: int = 0
+    walked_off: int = 0
+    died: bool = False
     time_to_target_s: list[float] = field(default_factory=list)
+    on_to_shot_s: list[float] = field(default_factory=list)
 
 
 class Scorer:
     """Turns the tics of one episode into its totals."""
 
-    def __init__(self, crosshair_xy: tuple[float, float]) -> None:
-        """`crosshair_xy`: the screen buffer's centre, in pixels."""
-        self._x, self._y = crosshair_xy
-        self._ammo: int | None = None
+    def __init__(self, size_wh: tuple[int, int], fov_deg: float) -> None:
+        """`size_wh`, `fov_deg`: the screen buffer's size in pixels and horizontal field of view."""
+        self._x = size_wh[0] / 2
+        self._focal_px = self._x / math.tan(math.radians(fov_deg) / 2)
+        self._last: Tic | None = None
         self._seen_s: float | None = None
-        self._was_on = False
-        self._kills_on_leave = -1
+        self._on: Monster | None = None
+        self._on_s: float | None = None
+        self._shot_s = -math.inf
+        self._reached: set[int] = set()
         self.episode = Episode()
 
     def add(self, tic: Tic) -> None:
         """Count one tic."""
+        on = self._find_under_crosshair(tic)
+        self._count_leaving(tic, on)
+        self._time_approach(tic, on)
+        self._count_shots(tic, on)
         episode = self.episode
-        if self._ammo is not None and tic.ammo < self._ammo:
-            episode.shots += self._ammo - tic.ammo
-        self._ammo = tic.ammo
-        on_target = any(left <= self._x <= right for left, _, right, _ in tic.monsters_xyxy)
-        if on_target and self._seen_s is not None:
-            episode.time_to_target_s.append(tic.episode_s - self._seen_s)
-            self._seen_s = None
-        if not on_target and tic.monsters_xyxy and self._seen_s is None:
-            self._seen_s = tic.episode_s
-        if not tic.monsters_xyxy:
-            self._seen_s = None
-        if self._was_on and not on_target and tic.kills == episode.kills and tic.monsters_xyxy:
-            episode.overshoots += 1
-        self._was_on = on_target
+        tic_s = tic.episode_s - episode.seconds
+        episode.visible_s += tic_s * any(m.box for m in tic.monsters)
+        episode.on_target_s += tic_s * (on is not None)
         episode.kills, episode.hits, episode.seconds = tic.kills, tic.hits, tic.episode_s
+        self._last, self._on = tic, on
+
+    def _find_under_crosshair(self, tic: Tic) -> Monster | None:
+        """The living monster under the crosshair: the one that was there before, if it still is."""
+        under = [m for m in tic.monsters if m.box and m.box[0] <= self._x <= m.box[2]]
+        same = (m for m in under if self._on and m.monster_id == self._on.monster_id)
+        return next(same, under[0] if under else None)
+
+    def _count_shots(self, tic: Tic, on: Monster | None) -> None:
+        """A shot begins as the weapon is no longer ready; four tics later it takes ammunition.
+
+        Both tell, and once: a scenario may give ammunition back at once, and a busy game may skip the few
+        tics in which the weapon is ready.
+        """
+        last = self._last
+        if last is None or tic.health <= 0 or tic.episode_s - self._shot_s < SHORTEST_CYCLE_S:
+            return
+        if not (tic.ammo < last.ammo or (last.is_ready and not tic.is_ready)):
+            return
+        self._shot_s = tic.episode_s
+        self.episode.shots += 1
+        if on is None:
+            self.episode.shots_off += 1
+        elif self._on_s is not None:
+            self.episode.on_to_shot_s.append(tic.episode_s - self._on_s)
+            self._on_s = None
+
+    def _count_leaving(self, tic: Tic, on: Monster | None) -> None:
+        if self._on is None or self._last is None:
+            return
+        left = next((m for m in tic.monsters if m.monster_id == self._on.monster_id), None)
+        if left is None or left.box is None or (on and on.monster_id == left.monster_id):
+            return
+        turn_deg = wrap_deg(self._last.angle_deg - tic.angle_deg)
+        if turn_deg and self._would_cover(left.box, turn_deg):
+            self.episode.overshoots += 1
+        else:
+            self.episode.walked_off += 1
+
+    def _would_cover(self, box: Box, turn_deg: float) -> bool:
+        """Whether the box would be under the crosshair, had the view not turned right by `turn_deg`."""
+        left, right = (math.degrees(math.atan((x - self._x) / self._focal_px)) for x in (box[0], box[2]))
+        return left + turn_deg <= 0 <= right + turn_deg
+
+    def _time_approach(self, tic: Tic, on: Monster | None) -> None:
+        """A monster that the crosshair comes back to is not reached a second time."""
+        if on is None:
+            self._on_s = None
+            if not any(m.box for m in tic.monsters):
+                self._seen_s = None
+            elif self._seen_s is None:
+                self._seen_s = tic.episode_s
+            return
+        if on.monster_id not in self._reached:
+            self._reached.add(on.monster_id)
+            self._on_s = tic.episode_s
+            if self._seen_s is not None:
+                self.episode.time_to_target_s.append(tic.episode_s - self._seen_s)
+        self._seen_s = None
 
 
 def summarize(episodes: Sequence[Episode]) -> dict[str, Any]:
     """Totals over the episodes; `hit_rate` is hits a shot, and 0 without a shot."""
-    shots = sum(e.shots for e in episodes)
-    hits = sum(e.hits for e in episodes)
-    kills = sum(e.kills for e in episodes)
-    seconds = sum(e.seconds for e in episodes)
+
+    def total(name: str) -> Any:
+        return sum(getattr(episode, name) for episode in episodes)
+
+    shots, hits, kills, seconds = (total(name) for name in ("shots", "hits", "kills", "seconds"))
     times = [t for e in episodes for t in e.time_to_target_s]
+    waits = [t for e in episodes for t in e.on_to_shot_s]
     return {
         "seconds": round(seconds, 2),
         "kills": kills,
         "shots": shots,
+        "shots_off": total("shots_off"),
         "hits": hits,
-        "hit_rate": round(hits / shots, 4) if shots else 0.0,
+        "hit_rate": divide(hits, shots),
         "kills_a_minute": round(60 * kills / seconds, 2) if seconds else 0.0,
-        "overshoots": sum(e.overshoots for e in episodes),
-        "time_to_target_ms": round(1e3 * median(times), 1) if times else None,
+        "overshoots": total("overshoots"),
+        "walked_off": total("walked_off"),
+        "visible_share": divide(total("visible_s"), seconds),
+        "on_target_share": divide(total("on_target_s"), total("visible_s")),
+        "time_to_target_ms": to_ms(median(times)) if times else None,
+        "time_to_target_p90_ms": to_ms(find_p90(times)),
+        "on_to_shot_ms": to_ms(median(waits)) if waits else None,
+        "deaths": total("died"),
         "episodes": [asdict(e) for e in episodes],
     }
+
+
+def divide(part: float, whole: float) -> float:
+    """The share, to four places; 0 of nothing."""
+    return round(part / whole, 4) if whole else 0.0
+
+
+def find_p90(values: Sequence[float]) -> float | None:
+    """The 90th percentile, interpolated; None of nothing."""
+    if len(values) < 2:
+        return values[0] if values else None
+    return quantiles(values, n=10, method="inclusive")[8]
+
+
+def to_ms(seconds: float | None) -> float | None:
+    """Milliseconds to a tenth."""
+    return None if seconds is None else round(1e3 * seconds, 1)

@@ -12,7 +12,14 @@ def label(
     value: int, x: int, y: int, width: int, height: int, category: str = "Monster", name: str = "DoomImp"
 ) -> SimpleNamespace:
     return SimpleNamespace(
-        value=value, x=x, y=y, width=width, height=height, object_category=category, object_name=name
+        value=value,
+        object_id=100 + value,
+        x=x,
+        y=y,
+        width=width,
+        height=height,
+        object_category=category,
+        object_name=name,
     )
 
 
@@ -79,9 +86,9 @@ def test_a_sliver_and_black_on_black_are_hidden() -> None:
     lit = rng.integers(0, 120, (480, 640, 3)).astype(np.uint8)
     dark = (lit // 30).astype(np.uint8)
     box = (100.0, 50.0, 160.0, 130.0)
-    assert not is_hidden(Sprite(box, 0.5), lit)
-    assert is_hidden(Sprite(box, 0.05), lit)
-    assert is_hidden(Sprite(box, 0.5), dark)
+    assert not is_hidden(Sprite(1, box, 0.5), lit)
+    assert is_hidden(Sprite(1, box, 0.05), lit)
+    assert is_hidden(Sprite(1, box, 0.5), dark)
 
 
 def test_what_is_falling_is_told_from_what_lies() -> None:
@@ -100,3 +107,8 @@ def test_things_of_a_class_are_found_by_its_name() -> None:
         (label(2, 100, 10, 20, 30), (100, 10, 120, 40)),
     )
     assert [sprite.box for sprite in find_things(two, "ExplosiveBarrel")] == [(10.0, 10.0, 30.0, 40.0)]
+
+
+def test_two_monsters_keep_their_own_identities() -> None:
+    two = state((label(7, 0, 0, 60, 80), (0, 0, 60, 80)), (label(9, 100, 0, 60, 80), (100, 0, 160, 80)))
+    assert [(sprite.object_id, sprite.box[0]) for sprite in find_monsters(two)] == [(107, 0), (109, 100)]

@@ -62,8 +62,8 @@ def play(settings: Settings, seconds: float, seed: int, record: Path | None) -> 
     with ExitStack() as stack:
         detector = open_detector(settings.detector)
         stack.callback(detector.close)
-        game = stack.enter_context(GameProcess(SCENARIO, seconds, seed))
-        pointer = _enter_game(game, settings)
+        game = stack.enter_context(GameProcess(SCENARIO, seed, {"seconds": seconds}))
+        pointer = enter_game(game, settings)
         hand = open_hand(settings.hotkeys.follow_hand, monotonic_ns)
         stack.callback(hand.close)
         source, watch = open_live(settings, stack)
@@ -93,8 +93,8 @@ def play_blind(settings: Settings, seconds: float, seed: int) -> dict[str, Any]:
     """Turn at a constant speed and fire all the while, through the same envelope, seeing nothing."""
     from arena.process import GameProcess
 
-    with GameProcess(SCENARIO, seconds, seed) as game:
-        pointer = _enter_game(game, settings)
+    with GameProcess(SCENARIO, seed, {"seconds": seconds}) as game:
+        pointer = enter_game(game, settings)
         safety = settings.safety
         with SafetyEnvelope(pointer, safety, 1e3, monotonic_ns, lambda: Gates(True, True)) as envelope:
             game.go()
@@ -107,7 +107,7 @@ def play_blind(settings: Settings, seconds: float, seed: int) -> dict[str, Any]:
         return game.wait_score()
 
 
-def _enter_game(game: Any, settings: Settings) -> Pointer:
+def enter_game(game: Any, settings: Settings) -> Pointer:
     """Wait for the window, give it the focus, and send the first motion, which the game loses."""
     game.wait_ready()
     window = find_window(settings.capture.window or game.window_title)

@@ -1,0 +1,48 @@
+"""`benchmark arena`: what a player of a real game scores, beside an oracle."""
+
+import importlib.util
+from pathlib import Path
+
+from aimbot.commands.benchmark import show
+from aimbot.commands.common import gather_settings, make_folder, show_progress, write_json
+from capture.errors import UserError
+from detection.training.report import require_matplotlib
+
+SEARCH_DEG_PER_S = 60.0
+"""All players turn like this while they see nothing, as in the demo."""
+
+
+def measure_arena(
+    scenarios: list[str],
+    players: list[str],
+    limits: tuple[int, float],
+    seed: int,
+    overrides: list[str],
+    record: bool,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Play on the present display or an Xvfb of its own; --out takes arena.json, arena.png and recordings.
+
+    limits: episodes of each scenario for each player, and the longest game time of one in seconds.
+    """
+    if importlib.util.find_spec("vizdoom") is None:
+        raise UserError("the arena needs the package vizdoom: pip install 'local-aim-assistant[demo]'")
+    from arena.display import use_display
+    from benchmarks.arena import plot, run
+
+    chosen = run.choose_players(players)
+    where = run.choose_scenarios(scenarios)
+    if record and out is None:
+        raise UserError("expected --out DIR for the recordings of --record, got none")
+    if out:
+        require_matplotlib()  # before the minutes of play
+        make_folder(out)
+    settings = gather_settings("doom", [f"aim.controller.search_deg_per_s={SEARCH_DEG_PER_S}", *overrides])
+    with use_display():
+        sessions = out if record else None
+        result = run.run(settings, where, chosen, *limits, seed, sessions, show_progress("playing"))
+    if out:
+        write_json(out / "arena.json", result)
+        plot.plot(result, out / "arena.png")
+    show(result, run.print_table, as_json)
