@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.aim.targets import XY, Walker
+from benchmarks.aim.targets import SPEED_DEG_PER_S, XY, Walker
 from detection.detections import Detections
 
 SIZE_WH = (640, 480)
@@ -36,6 +36,7 @@ class PlantSettings:
     missed_share: float = 0.05
     false_share: float = 0.03
     hand_deg_per_s: float = 0.0
+    target_deg_per_s: float = SPEED_DEG_PER_S
 
     @property
     def latency_ms(self) -> float:
