@@ -146,6 +146,23 @@ def calibrate(
 
 
 @app.command()
+def tune(
+    wish: Annotated[str, typer.Option(metavar="fast|calm", help="What to look for.")] = "fast",
+    profile: Profile = "default",
+    sets: Sets = None,
+    session: Annotated[Optional[Path], typer.Option(metavar="DIR", help="A recorded session.")] = None,  # noqa: UP045
+    frame_hz: Annotated[Optional[float], typer.Option(min=10, max=500, help="Of the game.")] = None,  # noqa: UP045
+    seeds: Annotated[int, typer.Option(min=2, help="Episodes of each scene to search on.")] = 4,
+    out: Annotated[Optional[Path], typer.Option(metavar="FILE.toml", help="The profile to write.")] = None,  # noqa: UP045
+    as_json: Json = False,
+) -> None:
+    """Find settings for a wish in the simulated game, and show what each change does."""
+    from aimbot.commands.tune import tune as run_tune
+
+    run_tune(wish, profile, sets or [], session, frame_hz, seeds, out, as_json)
+
+
+@app.command()
 def doctor(as_json: Json = False) -> None:
     """What this machine has, and what mends what it lacks."""
     from aimbot.commands.doctor import diagnose

@@ -37,7 +37,7 @@ class Figures:
 def play(make: LawMaker, settings: PlantSettings, target: str, seed: int) -> Figures:
     """One episode; whenever the detector is free it takes the newest picture, or waits for the next."""
     rng = np.random.default_rng(seed)
-    plant = Plant(settings, make_scene(target, rng, SECONDS), rng)
+    plant = Plant(settings, make_scene(target, rng, SECONDS, settings.target_deg_per_s), rng)
     law, log, free_s = make(settings), Log(), 0.0
     while plant.time_s < SECONDS:
         picture = plant.advance()

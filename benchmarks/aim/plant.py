@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aimbot.hand import HandMove
-from benchmarks.aim.targets import XY, Walker
+from benchmarks.aim.targets import SPEED_DEG_PER_S, XY, Walker
 from detection.detections import Detections
 
 SIZE_WH = (640, 480)
@@ -38,6 +38,7 @@ class PlantSettings:
     false_share: float = 0.03
     hand_deg_per_s: float = 0.0
     hand_is_shown: bool = False
+    target_deg_per_s: float = SPEED_DEG_PER_S
 
     @property
     def latency_ms(self) -> float:

@@ -58,18 +58,23 @@ def jump(at: XY, speed: float, height_deg: float, period_s: float) -> Motion:
     return motion
 
 
-def make_scene(name: str, rng: np.random.Generator, seconds: float) -> list[Walker]:
-    """The targets of an episode; the first is the one that is scored where several are there."""
+def make_scene(
+    name: str, rng: np.random.Generator, seconds: float, speed_deg_per_s: float = SPEED_DEG_PER_S
+) -> list[Walker]:
+    """The targets of an episode; the first is the one that is scored where several are there.
+
+    speed_deg_per_s: of a target that walks, at one speed or left and right.
+    """
     side, way = (float(rng.choice([-1.0, 1.0])) for _ in range(2))
     at = (side * STEP_DEG, float(rng.uniform(-4, 4)))
     match name:
         case "still":
             return [Walker(stand(at))]
         case "constant":
-            return [Walker(walk(at, (way * SPEED_DEG_PER_S, float(rng.uniform(-3, 3)))))]
+            return [Walker(walk(at, (way * speed_deg_per_s, float(rng.uniform(-3, 3)))))]
         case "strafing":
             legs = rng.uniform(0.5, 1.1, int(seconds / 0.5) + 2)
-            return [Walker(strafe(at, way * SPEED_DEG_PER_S, legs.tolist()))]
+            return [Walker(strafe(at, way * speed_deg_per_s, legs.tolist()))]
         case "jumping":
             return [Walker(jump(at, way * 5.0, 8.0, float(rng.uniform(0.7, 0.9))))]
         case "appearing":
