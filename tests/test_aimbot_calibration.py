@@ -54,6 +54,7 @@ def make_points(fov_deg: float, deg_per_count: float, noise_px: float, seed: int
     return Points(before, after, counts, np.repeat(np.arange(4.0), 30))
 
 
+@settings(deadline=None)
 @given(st.floats(-300, 300), st.floats(-25, 25), st.floats(50, 800))
 def test_the_angle_of_a_turn_is_found_in_what_it_moved(position: float, angle: float, focal: float) -> None:
     before = np.array([position])
@@ -63,6 +64,7 @@ def test_the_angle_of_a_turn_is_found_in_what_it_moved(position: float, angle: f
         assert measure_angles(before, after, focal)[0] == pytest.approx(angle, abs=1e-6)
 
 
+@settings(deadline=None)
 @given(st.floats(-20, 20), st.sampled_from([0, 1]), st.floats(100, 800))
 def test_the_homography_of_a_turn_moves_points_on_the_axis_as_the_formula_does(
     angle: float, axis: int, focal: float
@@ -103,7 +105,7 @@ def look(gaze: Gaze) -> NDArray[np.float32]:
     return to_picture(ROOM.render(gaze))
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(st.floats(-2.5, 2.5), st.floats(-180, 180))
 def test_the_middle_of_the_picture_shifts_as_the_view_turns(angle: float, start: float) -> None:
     """Not its sides, where the shift grows so much over a patch that no single one fits it."""
@@ -312,6 +314,7 @@ def test_a_broken_profile_is_named_and_left(tmp_path: Path, calibration: Calibra
         tomllib.loads(path.read_text())
 
 
+@settings(deadline=None)
 @given(st.floats(-40, 40), st.floats(0.5, 2))
 def test_the_aim_knows_the_height_of_the_games_pixels(pitch_deg: float, aspect: float) -> None:
     view = View(ViewSettings(fov_deg=90, pixel_aspect=aspect, pitch_deg_per_count=0.1), (640, 480))
@@ -332,6 +335,7 @@ def test_a_window_that_does_not_answer_is_the_users_error(
     assert not path.exists()
 
 
+@settings(deadline=None)
 @given(st.floats(1e-6, 1e3), st.floats(1e-9, 1.0))
 def test_rounding_loses_less_than_the_error(value: float, error: float) -> None:
     assert abs(round_to_error(Value(value, error)) - value) <= error / 10 + 1e-12
