@@ -37,6 +37,9 @@ class SelectorSettings(BaseModel):
     )
     switch_margin_deg: float = Field(4.0, ge=0, description="another must be nearer by this to take the lock")
     switch_after_s: float = Field(0.0, ge=0, description="and for so long")
+    let_go_s: float = Field(
+        0.1, ge=0, description="a target not seen whole for so long yields to any that is: it hid, or it fell"
+    )
     confirm_s: float = Field(0.0, ge=0, description="a track must be this old before it is chosen")
     sure_confidence: float = Field(0.6, ge=0, le=1, description="unless it was seen with this confidence")
 
@@ -121,19 +124,20 @@ class Selector:
         return old_enough or track.sure >= self.settings.sure_confidence
 
     def _beats(self, best: Track, locked: Track, view: View, sent: XY, now_ns: int) -> bool:
-        """Whether a track that ranks first may take the lock: by its class, or by the margin in degrees.
+        """Whether a track that ranks first may take the lock: in view, by its class, or by the margin.
 
         By size and by confidence the margin is a quarter, for these have no degrees.
         """
-        if self._class_rank(best) != self._class_rank(locked):
+        first, second = (self._rank(track, view, sent, now_ns) for track in (best, locked))
+        if first[:2] != second[:2]:
             return True
-        mine, its = (self._rank(track, view, sent, now_ns)[1] for track in (best, locked))
+        mine, its = first[2], second[2]
         if self.settings.policy in ("largest", "most_confident"):
             return mine < 1.25 * its  # both are negative
         return mine < its - self.settings.switch_margin_deg
 
-    def _rank(self, track: Track, view: View, sent: XY, now_ns: int) -> tuple[int, float, int]:
-        """Smaller is better: the class's priority, the policy's measure, and the older track."""
+    def _rank(self, track: Track, view: View, sent: XY, now_ns: int) -> tuple[bool, int, float, int]:
+        """Smaller is better: seen whole, the class's priority, the policy's measure, the older track."""
         x, y = track.bearing_at(now_ns)
         seen = track.seen
         if self.settings.policy == "largest":
@@ -146,7 +150,8 @@ class Selector:
             value = view.counts_to_deg((x - sent[0], y - sent[1]))
         else:
             value = view.counts_to_deg((x - sent[0], y - sent[1]))
-        return self._class_rank(track), value, track.track_id
+        is_hidden = (now_ns - track.whole_ns) / 1e9 > self.settings.let_go_s
+        return is_hidden, self._class_rank(track), value, track.track_id
 
     def _class_rank(self, track: Track) -> int:
         name, first = self._names[track.seen.class_id], self.settings.priority

@@ -14,6 +14,8 @@ RESTING = 6.0  # a speed whose square is so many variances counts half
 SURPRISE = 9.0  # squared deviations, of both axes together: met by chance once in ninety measurements
 MOST_COST = 2.0  # at the edge of the gate without overlap
 FORBIDDEN = 1e6
+WHOLE_SHARE = 0.25  # of the area it had: with less in view a target is hidden, or has fallen
+SHRUNK_S = 0.5  # after so long a smaller size is its size
 LEAST_HALF = 1e-6
 
 
@@ -54,6 +56,12 @@ class Observation:
     gate_counts: float
     sigma_counts: XY
 
+    @property
+    def area_px2(self) -> float:
+        """Of the box."""
+        left, top, right, bottom = self.box_xyxy_px
+        return (right - left) * (bottom - top)
+
 
 @dataclass(slots=True)
 class Track:
@@ -61,6 +69,7 @@ class Track:
 
     bearing_counts: at `seen_ns`. velocity_counts_per_s: its own motion, as far as it can be told from rest;
     speed_sigma_counts_per_s: the deviation of that. sure: the highest confidence that it was seen with.
+    whole_px2: the area of its box when that was last the whole of it, at `whole_ns`.
     """
 
     track_id: int
@@ -71,6 +80,15 @@ class Track:
     bearing_counts: XY
     velocity_counts_per_s: XY
     speed_sigma_counts_per_s: XY
+    whole_px2: float
+    whole_ns: int
+
+    def see(self, seen: Observation, time_ns: int) -> None:
+        """Take in how it looks now; of a box that shrinks at once, a part of the target is left to see."""
+        self.seen, self.sure = seen, max(self.sure, seen.confidence)
+        is_settled = time_ns - self.whole_ns >= SHRUNK_S * 1e9
+        if seen.area_px2 >= WHOLE_SHARE * self.whole_px2 or is_settled:
+            self.whole_px2, self.whole_ns = seen.area_px2, time_ns
 
     def bearing_at(self, time_ns: int) -> XY:
         """The bearing extrapolated at constant velocity."""
@@ -116,10 +134,7 @@ class Tracker:
         self._motions = self._motions.join(start_motions(bearings, variances, self._var_speed))
         first = len(self.tracks)
         for one in seen:
-            none = (0.0, 0.0)
-            self.tracks.append(
-                Track(self._next_id, one, captured_ns, captured_ns, one.confidence, none, none, none)
-            )
+            self.tracks.append(start_track(self._next_id, one, captured_ns))
             self._next_id += 1
         self._describe(range(first, len(self.tracks)))
 
@@ -127,8 +142,7 @@ class Tracker:
         self, matched: Sequence[tuple[int, int]], observations: Sequence[Observation], captured_ns: int
     ) -> None:
         for index, number in matched:
-            track, seen = self.tracks[index], observations[number]
-            track.seen, track.sure = seen, max(track.sure, seen.confidence)
+            self.tracks[index].see(observations[number], captured_ns)
         # The same instant again teaches nothing of a motion.
         moved = [index for index, _ in matched if self.tracks[index].seen_ns < captured_ns]
         if not moved:
@@ -160,6 +174,23 @@ class Tracker:
             track.bearing_counts = position[0], position[1]
             track.velocity_counts_per_s = speed[0], speed[1]
             track.speed_sigma_counts_per_s = sigma[0], sigma[1]
+
+
+def start_track(track_id: int, seen: Observation, captured_ns: int) -> Track:
+    """A track seen for the first time; the filter has yet to say where it is."""
+    none = (0.0, 0.0)
+    return Track(
+        track_id=track_id,
+        seen=seen,
+        born_ns=captured_ns,
+        seen_ns=captured_ns,
+        sure=seen.confidence,
+        bearing_counts=none,
+        velocity_counts_per_s=none,
+        speed_sigma_counts_per_s=none,
+        whole_px2=seen.area_px2,
+        whole_ns=captured_ns,
+    )
 
 
 def list_measurements(seen: Sequence[Observation]) -> tuple[Floats, Floats]:

@@ -34,11 +34,15 @@ PUT_S = 0.2  # until the states show that the player was put elsewhere
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Where a game ends: after so much game time in all, or so many episodes of a longest duration."""
+    """Where a game ends: after so much game time in all, or so many episodes of a longest duration.
+
+    empty_s: an episode ends so long after the last round is fired, for what follows is waiting for the end.
+    """
 
     seconds: float = math.inf
     episodes: float = math.inf
     episode_s: float = math.inf
+    empty_s: float = math.inf
 
 
 @contextmanager
@@ -116,7 +120,8 @@ def play_episodes(game: vzd.DoomGame, scenario: str, limits: Limits) -> dict[str
     elapsed_s = 0.0
     while elapsed_s < limits.seconds and len(episodes) < limits.episodes:
         walk = Walk(game, POSTS.get(scenario, ()))
-        episode = play_episode(game, walk, len(episodes), min(limits.seconds - elapsed_s, limits.episode_s))
+        seconds = min(limits.seconds - elapsed_s, limits.episode_s)
+        episode = play_episode(game, walk, len(episodes), seconds, limits.empty_s)
         elapsed_s += max(episode.seconds, 1 / TICS_PER_S)
         episodes.append(episode)
         emit("episode", **asdict(episode))
@@ -144,10 +149,13 @@ class Walk:
         return True
 
 
-def play_episode(game: vzd.DoomGame, walk: Walk, number: int, seconds: float) -> Episode:
-    """One episode, up to its end or for `seconds` of game time."""
+def play_episode(
+    game: vzd.DoomGame, walk: Walk, number: int, seconds: float, empty_s: float = math.inf
+) -> Episode:
+    """One episode, up to its end, for `seconds` of game time, or for `empty_s` without ammunition."""
     game.new_episode()
     scorer = Scorer(SIZE_WH, FOV_DEG)
+    armed_s = 0.0
     while not game.is_episode_finished() and scorer.episode.seconds < seconds:
         state = game.get_state()
         if state is None:
@@ -155,7 +163,8 @@ def play_episode(game: vzd.DoomGame, walk: Walk, number: int, seconds: float) ->
         tic = read_tic(game, state, number)
         emit("tic", **encode_tic(tic))
         scorer.add(tic)
-        if not walk.go_on(tic):
+        armed_s = tic.episode_s if tic.ammo > 0 else armed_s
+        if tic.episode_s - armed_s >= empty_s or not walk.go_on(tic):
             break
         game.advance_action()
     scorer.episode.died = bool(game.is_player_dead())
@@ -169,6 +178,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=math.inf)
     parser.add_argument("--episodes", type=float, default=math.inf)
     parser.add_argument("--episode-seconds", type=float, default=math.inf)
+    parser.add_argument("--empty-seconds", type=float, default=math.inf)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--game-args", default="", help="as in --game-args='+freelook 1'")
     parser.add_argument("--endless", action="store_true", help="episodes without a time limit")
@@ -178,7 +188,9 @@ def main() -> None:
     with open_game(arguments.scenario, arguments.seed, **options) as game:
         emit("ready", window=WINDOW_TITLE)
         sys.stdin.readline()  # the player says go
-        limits = Limits(arguments.seconds, arguments.episodes, arguments.episode_seconds)
+        limits = Limits(
+            arguments.seconds, arguments.episodes, arguments.episode_seconds, arguments.empty_seconds
+        )
         emit("done", score=play_episodes(game, arguments.scenario, limits))
 
 

@@ -23,8 +23,9 @@ class GameProcess:
         game_args: str = "",
         endless: bool = False,
     ) -> None:
-        """`limits`: where it ends, as options of `arena.doom`: seconds, episodes, episode-seconds.
+        """`limits`: where it ends, as options of `arena.doom`.
 
+        These are seconds, episodes, episode-seconds and empty-seconds.
         game_args, endless: see `arena.doom.open_game`.
         """
         options = ["--scenario", scenario, "--seed", str(seed)]

@@ -85,3 +85,34 @@ def test_an_unsure_detection_has_to_stay_before_it_is_chosen() -> None:
     assert choose(aimer, make_detections([NEAR], confidence=0.5), 1) is None
     assert choose(aimer, make_detections([NEAR], confidence=0.5), 2) == NEAR
     assert choose(make_aimer(confirm_s=0.03), make_detections([NEAR], confidence=0.7)) == NEAR
+
+
+def test_an_unseen_target_yields_to_one_in_view_after_a_while() -> None:
+    aimer = make_aimer(let_go_s=0.05)
+    assert choose(aimer, make_detections([NEAR, FAR])) == NEAR
+    chosen = [choose(aimer, make_detections([FAR]), index) for index in range(1, 8)]
+    assert chosen == [NEAR] * 3 + [FAR] * 4  # frames are 16 ms apart
+
+
+def test_a_target_of_which_little_is_left_to_see_yields_as_if_unseen() -> None:
+    aimer = make_aimer(let_go_s=0.0)
+    assert choose(aimer, make_detections([NEAR, FAR])) == NEAR
+    half, rest = [330, 230, 350, 250], [336, 230, 344, 240]
+    assert choose(aimer, make_detections([half, FAR]), 1) == half
+    assert choose(aimer, make_detections([rest, FAR]), 2) == FAR
+
+
+def test_what_is_left_of_the_only_target_stays_the_target() -> None:
+    aimer = make_aimer(let_go_s=0.0)
+    rest = [335, 230, 344, 244]
+    assert choose(aimer, make_detections([NEAR])) == NEAR
+    assert choose(aimer, make_detections([rest]), 1) == rest
+
+
+def test_a_target_that_stays_small_is_whole_again() -> None:
+    aimer = make_aimer(let_go_s=0.0)
+    small = [335, 230, 344, 244]
+    choose(aimer, make_detections([NEAR, FAR]))
+    chosen = [choose(aimer, make_detections([small, FAR]), index) for index in range(1, 60)]
+    assert chosen[0] == FAR
+    assert chosen[-1] == small

@@ -1,11 +1,13 @@
 """The whole product in a real game: it sees a window's pixels, and moves a mouse."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from aimbot.commands.common import gather_settings
 from aimbot.commands.demo import play
+from arena.doom import Walk, open_game, play_episode
 from benchmarks.arena.run import run
 from capture.session import read_session
 
@@ -35,3 +37,28 @@ def test_the_oracle_kills_by_the_games_truth_and_the_pictures_find_their_tics() 
     assert row["unpaired"] < 0.2
     assert row["recall"] > 0.5
     assert (row["scenario"], row["player"], len(row["episodes"])) == ("defend_the_line", "oracle", 1)
+
+
+class Blaster:
+    """A game in which nobody dies and the button is pressed again and again."""
+
+    def __init__(self, game: Any) -> None:
+        self._game = game
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._game, name)
+
+    def new_episode(self) -> None:
+        self._game.new_episode()
+        self._game.send_game_command("god")
+
+    def advance_action(self) -> None:
+        self._game.make_action([self._game.get_episode_time() % 20 < 10, 0, 0])
+
+
+def test_an_episode_ends_soon_after_the_last_round() -> None:
+    with open_game("defend_the_center", 1, visible=False) as game:
+        blaster = Blaster(game)
+        episode = play_episode(blaster, Walk(blaster, ()), 0, seconds=60.0, empty_s=0.5)
+    assert episode.shots == 26
+    assert episode.seconds < 26 * 20 / 35 + 1.5

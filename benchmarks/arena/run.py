@@ -25,6 +25,7 @@ from detection.detector import Detector, open_detector
 PlayerName = Literal["ours", "oracle", "omniscient", "simple"]
 PLAYERS: tuple[PlayerName, ...] = get_args(PlayerName)
 SCENARIOS = ("defend_the_center", "defend_the_line", "deadly_corridor")
+EMPTY_S = 1.0  # an episode ends so long after the last round: time enough for it to hit
 GRACE_S = 30.0  # of a game process, over its game time: it loads maps
 COLUMNS = {
     "kills": "kills",
@@ -78,7 +79,7 @@ def run(
     try:
         for scenario, player in track(list(product(scenarios, players))):
             record = sessions / f"{scenario}-{player}" if sessions else None
-            limits = {"episodes": float(episodes), "episode-seconds": episode_s}
+            limits = {"episodes": episodes, "episode-seconds": episode_s, "empty-seconds": EMPTY_S}
             figures = play(settings, detector, scenario, player, seed, limits, record)
             rows.append({"scenario": scenario, "player": player, **figures})
     finally:
