@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Optional
 
 import typer
 
-from aimbot import cli_convert, cli_models
+from aimbot import cli_benchmark, cli_convert, cli_models
 from aimbot.cli_options import Json, Monitor, Out, Profile, RegionText, Seconds, Sets, Window, print_result
 from capture.errors import UserError
 
@@ -18,8 +18,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-benchmark_app = typer.Typer(help="Figures, measured here and now.", no_args_is_help=True)
-app.add_typer(benchmark_app, name="benchmark")
+app.add_typer(cli_benchmark.app, name="benchmark")
 app.add_typer(cli_models.app)
 app.add_typer(cli_convert.app, name="convert")
 
@@ -168,80 +167,6 @@ def doctor(as_json: Json = False) -> None:
     from aimbot.commands.doctor import diagnose
 
     print_result(diagnose(), as_json)
-
-
-@benchmark_app.command("loop")
-def benchmark_loop(
-    source: Annotated[Optional[Path], typer.Option(help="Frames; default: the shipped recording.")] = None,  # noqa: UP045
-    profile: Profile = "doom",
-    sets: Sets = None,
-    as_json: Json = False,
-) -> None:
-    """The whole loop's speed over that of its detector."""
-    from aimbot.commands.benchmark import measure_loop
-
-    measure_loop(source, profile, sets or [], as_json)
-
-
-@benchmark_app.command("detector")
-def benchmark_detector(
-    model: Annotated[Optional[list[str]], typer.Option(help="May be repeated.")] = None,  # noqa: UP045
-    source: Annotated[Optional[Path], typer.Option(help="Frames; default: the shipped recording.")] = None,  # noqa: UP045
-    rounds: Annotated[int, typer.Option(min=2)] = 200,
-    as_json: Json = False,
-) -> None:
-    """Latency of models and back ends, in turns."""
-    from aimbot.commands.benchmark import measure_detector
-
-    measure_detector(model or ["doom-nano", "doom-tiny"], source, rounds, as_json)
-
-
-@benchmark_app.command("aim")
-def benchmark_aim(
-    seeds: Annotated[int, typer.Option(min=1, help="Episodes of each scene and frame rate.")] = 2,
-    out: Annotated[Optional[Path], typer.Option(help="A folder for the rows and a plot.")] = None,  # noqa: UP045
-    as_json: Json = False,
-) -> None:
-    """Our aim in a simulated game, beside an oracle, proportional control, EMA and PID."""
-    from aimbot.commands.benchmark import measure_aim
-
-    measure_aim(seeds, out, as_json)
-
-
-@benchmark_app.command("peers")
-def benchmark_peers(
-    model: Annotated[str, typer.Option(help="A name under models/, or an .onnx file of ours.")] = "doom-nano",
-    source: Annotated[Optional[Path], typer.Option(help="Frames; default: the shipped recording.")] = None,  # noqa: UP045
-    rounds: Annotated[int, typer.Option(min=2)] = 200,
-    threads: Annotated[Optional[int], typer.Option(min=1, help="Default: one a core.")] = None,  # noqa: UP045
-    as_json: Json = False,
-) -> None:
-    """The same weights in every runtime that is installed, in turns."""
-    from aimbot.commands.benchmark import measure_peers
-
-    measure_peers(model, source, rounds, threads, as_json)
-
-
-@benchmark_app.command("arena")
-def benchmark_arena(
-    scenario: Annotated[list[str] | None, typer.Option(help="May be repeated; default: all three.")] = None,
-    player: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Option(help="ours, oracle, omniscient or simple; may be repeated; default: all."),
-    ] = None,
-    episodes: Annotated[int, typer.Option(min=1, help="Of each scenario, for each player.")] = 10,
-    episode_seconds: Annotated[float, typer.Option(min=1, help="Longest game time of an episode.")] = 60.0,
-    seed: int = 1,
-    sets: Sets = None,
-    record: Annotated[bool, typer.Option("--record", help="Also record what was seen, to --out.")] = False,
-    out: Out = None,
-    as_json: Json = False,
-) -> None:
-    """A live score in a real game, beside an oracle that knows the game's own truth."""
-    from aimbot.commands.arena import measure_arena
-
-    limits = (episodes, episode_seconds)
-    measure_arena(scenario or [], player or [], limits, seed, sets or [], record, out, as_json)
 
 
 if __name__ == "__main__":

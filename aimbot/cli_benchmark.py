@@ -1,0 +1,84 @@
+"""`benchmark …`: the options of the figures that are measured here and now."""
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from aimbot.cli_options import Json, Out, Profile, Sets
+
+app = typer.Typer(help="Figures, measured here and now.", no_args_is_help=True)
+
+
+@app.command("loop")
+def loop(
+    source: Annotated[Optional[Path], typer.Option(help="Frames; default: the shipped recording.")] = None,  # noqa: UP045
+    profile: Profile = "doom",
+    sets: Sets = None,
+    as_json: Json = False,
+) -> None:
+    """The whole loop's speed over that of its detector."""
+    from aimbot.commands.benchmark import measure_loop
+
+    measure_loop(source, profile, sets or [], as_json)
+
+
+@app.command("detector")
+def detector(
+    model: Annotated[Optional[list[str]], typer.Option(help="May be repeated.")] = None,  # noqa: UP045
+    source: Annotated[Optional[Path], typer.Option(help="Frames; default: the shipped recording.")] = None,  # noqa: UP045
+    rounds: Annotated[int, typer.Option(min=2)] = 200,
+    as_json: Json = False,
+) -> None:
+    """Latency of models and back ends, in turns."""
+    from aimbot.commands.benchmark import measure_detector
+
+    measure_detector(model or ["doom-nano", "doom-tiny"], source, rounds, as_json)
+
+
+@app.command("aim")
+def aim(
+    seeds: Annotated[int, typer.Option(min=1, help="Episodes of each scene and frame rate.")] = 2,
+    out: Annotated[Optional[Path], typer.Option(help="A folder for the rows and a plot.")] = None,  # noqa: UP045
+    as_json: Json = False,
+) -> None:
+    """Our aim in a simulated game, beside an oracle, proportional control, EMA and PID."""
+    from aimbot.commands.benchmark import measure_aim
+
+    measure_aim(seeds, out, as_json)
+
+
+@app.command("peers")
+def peers(
+    model: Annotated[str, typer.Option(help="A name under models/, or an .onnx file of ours.")] = "doom-nano",
+    source: Annotated[Optional[Path], typer.Option(help="Frames; default: the shipped recording.")] = None,  # noqa: UP045
+    rounds: Annotated[int, typer.Option(min=2)] = 200,
+    threads: Annotated[Optional[int], typer.Option(min=1, help="Default: one a core.")] = None,  # noqa: UP045
+    as_json: Json = False,
+) -> None:
+    """The same weights in every runtime that is installed, in turns."""
+    from aimbot.commands.benchmark import measure_peers
+
+    measure_peers(model, source, rounds, threads, as_json)
+
+
+@app.command("arena")
+def arena(
+    scenario: Annotated[list[str] | None, typer.Option(help="May be repeated; default: all three.")] = None,
+    player: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(help="ours, oracle, omniscient or simple; may be repeated; default: all."),
+    ] = None,
+    episodes: Annotated[int, typer.Option(min=1, help="Of each scenario, for each player.")] = 10,
+    episode_seconds: Annotated[float, typer.Option(min=1, help="Longest game time of an episode.")] = 60.0,
+    seed: int = 1,
+    sets: Sets = None,
+    record: Annotated[bool, typer.Option("--record", help="Also record what was seen, to --out.")] = False,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """A live score in a real game, beside an oracle that knows the game's own truth."""
+    from aimbot.commands.arena import measure_arena
+
+    limits = (episodes, episode_seconds)
+    measure_arena(scenario or [], player or [], limits, seed, sets or [], record, out, as_json)
