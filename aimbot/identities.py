@@ -6,11 +6,12 @@ from typing import Any
 
 from aimbot.aimer import AimSettings
 from aimbot.ledger import CountLedger
+from aimbot.observation import Observation, Observations
 from aimbot.observing import observe_boxes
 from aimbot.rows import decode_hand
 from aimbot.selector import list_aim_points
 from aimbot.target import XY
-from aimbot.tracker import Observation, Track, Tracker
+from aimbot.tracker import Track, Tracker
 from aimbot.view import View
 from capture.frame import Frame
 from detection.detections import Detections
@@ -43,15 +44,17 @@ class Identifier:
         for move in decode_hand(row):
             self._ledger.add(move.time_ns, move.dx_counts, move.dy_counts)
         offsets = self._observe(detections, view, (0.0, 0.0))
-        shown = align_view(offsets, self._tracker.tracks, self._possible_turns(frame), frame.captured_ns)
+        shown = align_view(
+            offsets.rows.tolist(), self._tracker.tracks, self._possible_turns(frame), frame.captured_ns
+        )
         seen = self._observe(detections, view, shown)
         tracks = self._tracker.update(seen, frame.captured_ns)
         if "applied" in row:
             self._ledger.add(row["sent_ns"], row["applied"]["dx_counts"], row["applied"]["dy_counts"])
         identities = {id(track.seen): track.track_id for track in tracks}
-        return [identities[id(one)] for one in seen]
+        return [identities[id(one)] for one in seen.rows]
 
-    def _observe(self, detections: Detections, view: View, shown: XY) -> list[Observation]:
+    def _observe(self, detections: Detections, view: View, shown: XY) -> Observations:
         return observe_boxes(detections, self._aim_points, self._aim.tracker, view, shown)
 
     def _possible_turns(self, frame: Frame) -> list[XY]:

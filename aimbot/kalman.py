@@ -4,17 +4,19 @@ Bar-Shalom, Li, Kirubarajan: Estimation with Applications to Tracking and Naviga
 white noise acceleration in continuous time, so that a run at half the frame rate trusts its past alike.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
+
+from aimbot.columns import Columns
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Motions:
+class Motions(Columns):
     """Positions and velocities with their covariances, each (N, 2); units are the caller's, and seconds."""
 
     position: Floats
@@ -22,23 +24,6 @@ class Motions:
     var_position: Floats
     cov: Floats
     var_velocity: Floats
-
-    def take(self, index: ArrayLike) -> Self:
-        """Some of them."""
-        rows = np.asarray(index)
-        return type(self)(*(getattr(self, field.name)[rows] for field in fields(self)))
-
-    def join(self, other: Self) -> Self:
-        """These and others."""
-        return type(self)(
-            *(np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self))
-        )
-
-    def put(self, index: ArrayLike, other: Self) -> None:
-        """Some of them anew, in place."""
-        rows = np.asarray(index)
-        for field in fields(self):
-            getattr(self, field.name)[rows] = getattr(other, field.name)
 
     def predict(self, dt_s: Floats, agility: Floats) -> Self:
         """`dt_s` (N, 1) later; `agility` (2,) is what a velocity's deviation grows to in one second of it."""

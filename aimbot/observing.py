@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aimbot.observation import Observation, Observations, gather_observations
 from aimbot.target import XY
-from aimbot.tracker import Observation, TrackerSettings
+from aimbot.tracker import TrackerSettings
 from aimbot.view import View
 from detection.detections import Detections
 
@@ -21,14 +22,14 @@ def observe_boxes(
     view: View,
     shown: XY,
     view_sigma: XY = (0.0, 0.0),
-) -> list[Observation]:
+) -> Observations:
     """Each detection in the world frame, in their order.
 
     aim_points: where in the box to aim, from its left and top, 0 to 1, by class id. shown: total counts that
     the frame shows, known to within a deviation of `view_sigma`.
     """
     if not len(detections):
-        return []
+        return gather_observations([])
     boxes = detections.xyxy_px.astype(np.float64)
     left_top, size = boxes[:, :2], boxes[:, 2:] - boxes[:, :2]
     aim_px = left_top + np.array(aim_points)[detections.class_id] * size
@@ -43,8 +44,11 @@ def observe_boxes(
         *([tuple(row) for row in rows.tolist()] for rows in ((near + far) / 2 + shown, half)),
         gate.tolist(),
         [tuple(row) for row in sigma.tolist()],
+        (size[:, 0] * size[:, 1]).tolist(),
     ]
-    return [Observation(*row) for row in zip(*columns, strict=True)]
+    rows = np.empty(len(detections), np.object_)
+    rows[:] = [Observation(*row) for row in zip(*columns, strict=True)]
+    return Observations(detections.class_id.astype(np.int64), gate, aim + shown, half, sigma, rows)
 
 
 def _find_sigma(

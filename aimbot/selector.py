@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from aimbot.ledger import CountLedger
+from aimbot.observation import Observation
 from aimbot.observing import observe_boxes
 from aimbot.target import XY, Target
-from aimbot.tracker import Observation, Track, Tracker
+from aimbot.tracker import Track, Tracker
 from aimbot.view import View
 from capture.frame import Frame
 from detection.detections import Detections
@@ -80,8 +82,8 @@ class Selector:
         shown: total counts that this frame shows, known to within a deviation of `view_sigma`.
         """
         seen = observe_boxes(detections, self._aim_points, self.tracker.settings, view, shown, view_sigma)
-        wanted = [one for one in seen if self._may_be_target(one, view, shown, frame.size_wh)]
-        tracks = self.tracker.update(wanted, frame.captured_ns)
+        wanted = [self._may_be_target(one, view, shown, frame.size_wh) for one in seen.rows]
+        tracks = self.tracker.update(seen.take(np.flatnonzero(wanted)), frame.captured_ns)
         chosen = self._choose(tracks, view, ledger.total, frame.captured_ns)
         self._locked_id = chosen.track_id if chosen else None
         return describe_target(chosen, frame.captured_ns) if chosen else None

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aimbot.ledger import CountLedger
+from aimbot.observation import Observation
 from aimbot.observing import observe_boxes
 from aimbot.rows import decode_detections
-from aimbot.tracker import Observation, Tracker, TrackerSettings
+from aimbot.tracker import Tracker, TrackerSettings
 from aimbot.view import View, ViewSettings
 from capture.errors import UserError
 

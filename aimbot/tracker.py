@@ -1,14 +1,16 @@
 """Tracks in the world frame: bearings that stay put while the view turns."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import lap
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from aimbot.columns import Columns
 from aimbot.kalman import Floats, Motions, start_motions
-from aimbot.target import XY, Box
+from aimbot.observation import Observation, Observations, gather_observations
+from aimbot.target import XY
 
 RESTING = 6.0  # a speed whose square is so many variances counts half
 SURPRISE = 9.0  # squared deviations, of both axes together: met by chance once in ninety measurements
@@ -37,30 +39,6 @@ class TrackerSettings(BaseModel):
     )
     start_speed_deg_per_s: float = Field(15.0, ge=0, description="speeds that a new target may have")
     coast_s: float = Field(0.15, ge=0, description="a track unseen for longer is dropped")
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """One detection in the world frame; `gate_counts` is how far its track may be.
-
-    sigma_counts: the deviation of the bearing: the detector's, and that of the view at the time.
-    """
-
-    class_id: int
-    confidence: float
-    box_xyxy_px: Box
-    aim_xy_px: XY
-    bearing_counts: XY
-    centre_counts: XY
-    half_size_counts: XY
-    gate_counts: float
-    sigma_counts: XY
-
-    @property
-    def area_px2(self) -> float:
-        """Of the box."""
-        left, top, right, bottom = self.box_xyxy_px
-        return (right - left) * (bottom - top)
 
 
 @dataclass(slots=True)
@@ -98,6 +76,16 @@ class Track:
         return x + vx * dt_s, y + vy * dt_s
 
 
+@dataclass(frozen=True, slots=True)
+class Looks(Columns):
+    """Of each track what association asks for: `half_size_counts` and `speed_counts_per_s` are (N, 2)."""
+
+    class_id: NDArray[np.int64]
+    seen_ns: NDArray[np.int64]
+    half_size_counts: Floats
+    speed_counts_per_s: Floats
+
+
 class Tracker:
     """Optimal association (Jonker and Volgenant) by bearing and overlap, with a Kalman filter per track."""
 
@@ -112,68 +100,87 @@ class Tracker:
     def reset(self) -> None:
         """Forget every track; identities are never used again."""
         self.tracks: list[Track] = []
-        self._motions = start_motions(np.empty((0, 2)), np.empty((0, 2)), self._var_speed)
+        self._motions, self._looks = self._begin(gather_observations([]), 0)
 
-    def update(self, observations: Sequence[Observation], captured_ns: int) -> list[Track]:
+    def update(self, seen: Observations, captured_ns: int) -> list[Track]:
         """Match the observations of one frame to tracks; returns the live tracks, oldest first."""
-        matched = match_tracks(self.tracks, observations, captured_ns)
-        self._correct(matched, observations, captured_ns)
-        oldest_ns = captured_ns - round(self.settings.coast_s * 1e9)
-        alive = [index for index, track in enumerate(self.tracks) if track.seen_ns >= oldest_ns]
-        if len(alive) < len(self.tracks):
-            self.tracks = [self.tracks[index] for index in alive]
-            self._motions = self._motions.take(np.array(alive, int))
-        taken = {index for _, index in matched}
-        self._start([seen for index, seen in enumerate(observations) if index not in taken], captured_ns)
+        matched, numbers = self._match(seen, captured_ns)
+        self._correct(matched, seen.take(numbers), captured_ns)
+        alive = self._looks.seen_ns >= captured_ns - round(self.settings.coast_s * 1e9)
+        if not alive.all():
+            rows = np.flatnonzero(alive)
+            self.tracks = [self.tracks[row] for row in rows.tolist()]
+            self._motions, self._looks = self._motions.take(rows), self._looks.take(rows)
+        if len(numbers) < len(seen):
+            self._start(seen.take(np.setdiff1d(np.arange(len(seen)), numbers)), captured_ns)
         return self.tracks
 
-    def _start(self, seen: Sequence[Observation], captured_ns: int) -> None:
-        if not seen:
-            return
-        bearings, variances = list_measurements(seen)
-        self._motions = self._motions.join(start_motions(bearings, variances, self._var_speed))
-        first = len(self.tracks)
-        for one in seen:
+    def _match(self, seen: Observations, time_ns: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Rows of tracks and of their observations, so that the sum of the costs is the least."""
+        if not self.tracks or not len(seen):
+            return np.empty(0, np.intp), np.empty(0, np.intp)
+        late_s = (time_ns - self._looks.seen_ns)[:, None] / 1e9
+        at = self._motions.position + self._looks.speed_counts_per_s * late_s
+        costs = cost_matches(at, self._looks, seen)
+        assigned = lap.lapjv(costs, extend_cost=True, cost_limit=MOST_COST)[1]
+        matched = np.flatnonzero(assigned >= 0)
+        return matched, assigned[matched]
+
+    def _begin(self, seen: Observations, captured_ns: int) -> tuple[Motions, Looks]:
+        """At rest as far as is known."""
+        motions = start_motions(seen.bearing_counts, seen.sigma_counts**2, self._var_speed)
+        seen_ns = np.full(len(seen), captured_ns, np.int64)
+        rest = np.zeros_like(seen.bearing_counts)
+        return motions, Looks(seen.class_id, seen_ns, seen.half_size_counts, rest)
+
+    def _start(self, seen: Observations, captured_ns: int) -> None:
+        motions, looks = self._begin(seen, captured_ns)
+        self._motions, self._looks = self._motions.join(motions), self._looks.join(looks)
+        for one in seen.rows:
             self.tracks.append(start_track(self._next_id, one, captured_ns))
             self._next_id += 1
-        self._describe(range(first, len(self.tracks)))
+        self._describe(np.arange(len(self.tracks) - len(seen), len(self.tracks)))
 
-    def _correct(
-        self, matched: Sequence[tuple[int, int]], observations: Sequence[Observation], captured_ns: int
-    ) -> None:
-        for index, number in matched:
-            self.tracks[index].see(observations[number], captured_ns)
+    def _correct(self, rows: NDArray[np.intp], seen: Observations, captured_ns: int) -> None:
+        """Take the observations in, of the tracks in these rows."""
+        for row, one in zip(rows.tolist(), seen.rows, strict=True):
+            self.tracks[row].see(one, captured_ns)
+        self._looks.half_size_counts[rows] = seen.half_size_counts
         # The same instant again teaches nothing of a motion.
-        moved = [index for index, _ in matched if self.tracks[index].seen_ns < captured_ns]
-        if not moved:
+        moved = self._looks.seen_ns[rows] < captured_ns
+        if not moved.any():
             return
-        tracks = [self.tracks[index] for index in moved]
-        bearings, variances = list_measurements([track.seen for track in tracks])
-        dt_s = np.array([[captured_ns - track.seen_ns] for track in tracks]) / 1e9
-        motions = self._motions.take(moved).predict(dt_s, self._agility)
-        turned = motions.surprise(bearings, variances) > SURPRISE
+        if not moved.all():
+            rows, seen = rows[moved], seen.take(np.flatnonzero(moved))
+        variances = seen.sigma_counts**2
+        dt_s = (captured_ns - self._looks.seen_ns[rows])[:, None] / 1e9
+        motions = self._motions.take(rows).predict(dt_s, self._agility)
+        turned = motions.surprise(seen.bearing_counts, variances) > SURPRISE
         if turned.any():  # their speed is as unknown as when they were first seen
-            rows = np.flatnonzero(turned)
-            motions.put(rows, motions.take(rows).doubt(self._var_speed, dt_s[rows]))
-        self._motions.put(moved, motions.correct(bearings, variances))
-        for track in tracks:
-            track.seen_ns = captured_ns
-        self._describe(moved)
+            some = np.flatnonzero(turned)
+            motions.put(some, motions.take(some).doubt(self._var_speed, dt_s[some]))
+        motions = motions.correct(seen.bearing_counts, variances)
+        self._motions.put(rows, motions)
+        self._looks.speed_counts_per_s[rows] = find_speeds(motions)
+        self._looks.seen_ns[rows] = captured_ns
+        self._describe(rows)
 
-    def _describe(self, indices: Sequence[int]) -> None:
+    def _describe(self, rows: NDArray[np.intp]) -> None:
         """Enter what the filters say in the tracks."""
-        motions = self._motions.take(indices)
-        rows = zip(
-            motions.position.tolist(),
-            find_speeds(motions).tolist(),
-            np.sqrt(motions.var_velocity).tolist(),
+        columns = zip(
+            rows.tolist(),
+            self._motions.position[rows].tolist(),
+            self._looks.speed_counts_per_s[rows].tolist(),
+            np.sqrt(self._motions.var_velocity[rows]).tolist(),
+            self._looks.seen_ns[rows].tolist(),
             strict=True,
         )
-        for index, (position, speed, sigma) in zip(indices, rows, strict=True):
-            track = self.tracks[index]
-            track.bearing_counts = position[0], position[1]
-            track.velocity_counts_per_s = speed[0], speed[1]
-            track.speed_sigma_counts_per_s = sigma[0], sigma[1]
+        for row, (x, y), (vx, vy), (sigma_x, sigma_y), seen_ns in columns:
+            track = self.tracks[row]
+            track.bearing_counts = x, y
+            track.velocity_counts_per_s = vx, vy
+            track.speed_sigma_counts_per_s = sigma_x, sigma_y
+            track.seen_ns = seen_ns
 
 
 def start_track(track_id: int, seen: Observation, captured_ns: int) -> Track:
@@ -193,11 +200,6 @@ def start_track(track_id: int, seen: Observation, captured_ns: int) -> Track:
     )
 
 
-def list_measurements(seen: Sequence[Observation]) -> tuple[Floats, Floats]:
-    """Bearings and their variances, (N, 2) both."""
-    return np.array([one.bearing_counts for one in seen]), np.array([one.sigma_counts for one in seen]) ** 2
-
-
 def find_speeds(motions: Motions) -> Floats:
     """The speeds as far as they can be told from rest.
 
@@ -208,35 +210,20 @@ def find_speeds(motions: Motions) -> Floats:
     return np.divide(motions.velocity * speed, speed + doubt, out=np.zeros_like(speed), where=speed > 0)
 
 
-def match_tracks(
-    tracks: Sequence[Track], observations: Sequence[Observation], time_ns: int
-) -> list[tuple[int, int]]:
-    """Indices of tracks and of their observations, so that the sum of the costs is the least."""
-    if not tracks or not observations:
-        return []
-    costs = cost_matches(tracks, observations, time_ns)
-    assigned = lap.lapjv(costs, extend_cost=True, cost_limit=MOST_COST)[1].tolist()
-    return [(index, number) for index, number in enumerate(assigned) if number >= 0]
-
-
-def cost_matches(tracks: Sequence[Track], observations: Sequence[Observation], time_ns: int) -> Floats:
+def cost_matches(at: Floats, looks: Looks, seen: Observations) -> Floats:
     """(tracks, observations): the distance as a share of the gate, and 1 − IoU of the boxes in the world.
 
-    A pair of two classes, or beyond the gate, is forbidden.
+    at: (tracks, 2), where they are now. A pair of two classes, or beyond the gate, is forbidden.
     """
-    at_x, at_y = np.array([track.bearing_at(time_ns) for track in tracks]).T[:, :, None]
-    x, y = np.array([one.bearing_counts for one in observations]).T
-    gates = np.array([one.gate_counts for one in observations])
     # Each box lies about its aim point alike, so the boxes' shift is that of the bearings.
-    shift_x, shift_y = np.abs(at_x - x), np.abs(at_y - y)
+    shift_x, shift_y = np.abs(at.T[:, :, None] - seen.bearing_counts.T[:, None])
     # Without vertical look all heights are 0; the overlap is then that of the widths.
-    old_x, old_y = np.array([track.seen.half_size_counts for track in tracks]).T[:, :, None] + LEAST_HALF
-    new_x, new_y = np.array([one.half_size_counts for one in observations]).T + LEAST_HALF
+    old_x, old_y = looks.half_size_counts.T[:, :, None] + LEAST_HALF
+    new_x, new_y = seen.half_size_counts.T[:, None] + LEAST_HALF
     shared = measure_overlap(old_x, new_x, shift_x) * measure_overlap(old_y, new_y, shift_y)
     distance = np.hypot(shift_x, shift_y)
-    costs: Floats = distance / gates + 1 - shared / (4 * (old_x * old_y + new_x * new_y) - shared)
-    old_class = np.array([track.seen.class_id for track in tracks])[:, None]
-    costs[(distance > gates) | (old_class != [one.class_id for one in observations])] = FORBIDDEN
+    costs: Floats = distance / seen.gate_counts + 1 - shared / (4 * (old_x * old_y + new_x * new_y) - shared)
+    costs[(distance > seen.gate_counts) | (looks.class_id[:, None] != seen.class_id)] = FORBIDDEN
     return costs
 
 

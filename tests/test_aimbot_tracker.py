@@ -5,8 +5,9 @@ import pytest
 from aim_helpers import MS
 
 from aimbot.kalman import Motions
+from aimbot.observation import Observation, gather_observations
 from aimbot.target import XY
-from aimbot.tracker import Observation, Track, Tracker, TrackerSettings
+from aimbot.tracker import Track, Tracker, TrackerSettings
 
 COUNTS_PER_DEG = (10.0, 10.0)
 
@@ -16,13 +17,13 @@ def observe(
 ) -> Observation:
     half = (20.0, 40.0)
     at = (x, y)
-    return Observation(class_id, confidence, (0, 0, 1, 1), (0, 0), at, at, half, 50.0, (sigma, sigma))
+    return Observation(class_id, confidence, (0, 0, 1, 1), (0, 0), at, at, half, 50.0, (sigma, sigma), 1.0)
 
 
 def follow(places: list[XY], step_ms: int = 16, settings: TrackerSettings | None = None) -> Track:
     tracker = Tracker(settings or TrackerSettings(), COUNTS_PER_DEG)
     for index, (x, y) in enumerate(places):
-        tracks = tracker.update([observe(x, y)], index * step_ms * MS)
+        tracks = tracker.update(gather_observations([observe(x, y)]), index * step_ms * MS)
     assert len(tracks) == 1
     return tracks[0]
 
@@ -72,7 +73,7 @@ def test_two_that_pass_each_other_keep_their_identities() -> None:
     tracker = Tracker(TrackerSettings(), COUNTS_PER_DEG)
     for index in range(60):
         x = -90 + 3.0 * index
-        tracks = tracker.update([observe(x, 0), observe(-x, 12)], index * 16 * MS)
+        tracks = tracker.update(gather_observations([observe(x, 0), observe(-x, 12)]), index * 16 * MS)
     assert [track.track_id for track in tracks] == [1, 2]
     assert tracks[0].velocity_counts_per_s[0] > 100
     assert tracks[1].velocity_counts_per_s[0] < -100
@@ -80,35 +81,35 @@ def test_two_that_pass_each_other_keep_their_identities() -> None:
 
 def test_the_sum_of_the_distances_decides_and_not_the_nearest_pair() -> None:
     tracker = Tracker(TrackerSettings(), COUNTS_PER_DEG)
-    tracker.update([observe(0), observe(20)], 0)
+    tracker.update(gather_observations([observe(0), observe(20)]), 0)
     # 12 is nearest to the second; taking that first would leave 32 for the first, and cross them.
-    tracks = tracker.update([observe(12), observe(32)], 16 * MS)
+    tracks = tracker.update(gather_observations([observe(12), observe(32)]), 16 * MS)
     assert [track.seen.bearing_counts[0] for track in tracks] == [12, 32]
 
 
 def test_another_class_is_another_target() -> None:
     tracker = Tracker(TrackerSettings(), COUNTS_PER_DEG)
-    tracker.update([observe(0)], 0)
-    tracks = tracker.update([observe(0, class_id=1)], 16 * MS)
+    tracker.update(gather_observations([observe(0)]), 0)
+    tracks = tracker.update(gather_observations([observe(0, class_id=1)]), 16 * MS)
     assert [(track.track_id, track.seen.class_id) for track in tracks] == [(1, 0), (2, 1)]
 
 
 def test_a_track_coasts_on_its_course_and_dies_after_its_seconds() -> None:
     tracker = Tracker(TrackerSettings(coast_s=0.1), COUNTS_PER_DEG)
     for index in range(30):
-        tracker.update([observe(3.0 * index)], index * 16 * MS)
+        tracker.update(gather_observations([observe(3.0 * index)]), index * 16 * MS)
     last_ns = 29 * 16 * MS
-    (track,) = tracker.update([], last_ns + 90 * MS)
+    (track,) = tracker.update(gather_observations([]), last_ns + 90 * MS)
     assert track.bearing_at(last_ns + 90 * MS)[0] == pytest.approx(87 + 90 * 3 / 16, abs=2)
-    assert tracker.update([], last_ns + 110 * MS) == []
+    assert tracker.update(gather_observations([]), last_ns + 110 * MS) == []
 
 
 def test_what_was_seen_while_the_view_turned_counts_less() -> None:
     def end_at(sigma: float) -> float:
         tracker = Tracker(TrackerSettings(), COUNTS_PER_DEG)
         for index in range(20):
-            tracker.update([observe(0)], index * 16 * MS)
-        (track,) = tracker.update([observe(30, sigma=sigma)], 20 * 16 * MS)
+            tracker.update(gather_observations([observe(0)]), index * 16 * MS)
+        (track,) = tracker.update(gather_observations([observe(30, sigma=sigma)]), 20 * 16 * MS)
         return track.bearing_counts[0]
 
     assert end_at(20.0) < 5 < end_at(1.0)
@@ -116,7 +117,7 @@ def test_what_was_seen_while_the_view_turned_counts_less() -> None:
 
 def test_the_same_instant_again_teaches_nothing_of_the_motion() -> None:
     tracker = Tracker(TrackerSettings(), COUNTS_PER_DEG)
-    tracker.update([observe(0)], 0)
-    (track,) = tracker.update([observe(10)], 0)
+    tracker.update(gather_observations([observe(0)]), 0)
+    (track,) = tracker.update(gather_observations([observe(10)]), 0)
     assert (track.bearing_counts, track.velocity_counts_per_s) == ((0, 0), (0, 0))
     assert track.seen.bearing_counts == (10, 0)
