@@ -23,6 +23,18 @@ def loop(
     measure_loop(source, profile, sets or [], as_json)
 
 
+@app.command("latency")
+def latency(
+    model: Annotated[Optional[str], typer.Option(help="Beside the trivial one.")] = None,  # noqa: UP045
+    flashes: Annotated[int, typer.Option(min=10)] = 400,
+    as_json: Json = False,
+) -> None:
+    """From a pixel that lights up in a window to the mouse's motion, through the whole loop."""
+    from aimbot.commands.benchmark import measure_latency
+
+    measure_latency(model, flashes, as_json)
+
+
 @app.command("detector")
 def detector(
     model: Annotated[Optional[list[str]], typer.Option(help="May be repeated.")] = None,  # noqa: UP045

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from aimbot.pointer import Pointer, open_pointer
 from capture.clock import monotonic_ns
 from capture.frame import Frame
 from capture.replay import open_replay
-from detection.detector import BackendName
+from detection.detector import BackendName, open_detector
 from detection.training.report import require_matplotlib
 
 FRAMES = 200
@@ -27,6 +28,22 @@ def measure_loop(source: Path | None, profile: str, overrides: list[str], as_jso
     pointer: Pointer | None = open_pointer() if os.environ.get("DISPLAY") else None
     result = loop.run(gather_settings(profile, overrides), read_frames(source), pointer)
     show(result, loop.print_table, as_json)
+
+
+def measure_latency(model: str | None, flashes: int, as_json: bool) -> None:
+    """Pixel to mouse, with a detector that takes no time, and with a real one."""
+    from arena.display import use_display
+    from arena.lamp import WINDOW_TITLE
+    from benchmarks import latency
+
+    sets = [f"capture.window={WINDOW_TITLE}", *latency.OVERRIDES]
+    settings = gather_settings("default", sets + ([f"detector.model={model}"] if model else []))
+    with use_display(), closing(open_detector(settings.detector)) as detector:
+        rows = [
+            {"detector": name, **latency.run(settings, inside, flashes)}
+            for name, inside in (("trivial", None), (settings.detector.model, detector))
+        ]
+    show({"rows": rows}, latency.print_table, as_json)
 
 
 def measure_detector(models: list[str], source: Path | None, rounds: int, as_json: bool) -> None:
