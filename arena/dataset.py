@@ -31,8 +31,6 @@ SIZE_WH = (640, 480)
 FRAMES_PER_JOB = 80
 EMPTY_SHARE = 0.08
 JOB_LIMIT_S = 120.0
-TOLD_APART_PX = 32.0
-"""A monster that was just killed and is at least so tall is taught to be none: it can be told apart."""
 
 LabelledBox = tuple[Box, bool]
 """A box, and whether it is to be ignored because nobody could tell from the picture what is in it."""
@@ -52,11 +50,6 @@ class Job:
     suffix: str
     thing: str | None = None
     """A class of the game's to label; None: the living monsters."""
-    is_training: bool = False
-
-    def excuses(self, dying: Box) -> bool:
-        """Whether what was just killed is to be ignored. To train, only while it is small."""
-        return not self.is_training or dying[3] - dying[1] < TOLD_APART_PX
 
 
 def make_dataset(
@@ -119,16 +112,7 @@ def plan_jobs(
             number = len(jobs)
             part = min(count, FRAMES_PER_JOB)
             jobs.append(
-                Job(
-                    place,
-                    part,
-                    seed * 100_003 + number,
-                    f"{number:04d}",
-                    str(images),
-                    suffix,
-                    thing,
-                    is_training=split == "train",
-                )
+                Job(place, part, seed * 100_003 + number, f"{number:04d}", str(images), suffix, thing)
             )
             count -= part
     return jobs
@@ -172,7 +156,7 @@ def run_job(job: Job) -> list[Row]:
             pixels = np.ascontiguousarray(state.screen_buffer)
             sprites = find_things(state, job.thing) if job.thing else find_monsters(state)
             boxes = [(sprite.box, is_hidden(sprite, pixels)) for sprite in sprites]
-            boxes += [] if job.thing else [(box, True) for box in find_dying(state) if job.excuses(box)]
+            boxes += [] if job.thing else [(box, True) for box in find_dying(state)]
             if not boxes and empty >= EMPTY_SHARE * job.frames:
                 continue
             empty += not boxes

@@ -76,13 +76,6 @@ def test_coco_boxes_are_left_top_width_height_of_their_image() -> None:
     assert [a["iscrowd"] for a in coco["annotations"]] == [0, 1]
 
 
-def test_what_was_just_killed_is_ignored_unless_a_training_can_tell_it_apart() -> None:
-    tall, small = (10.0, 20.0, 40.0, 90.0), (10.0, 20.0, 20.0, 40.0)
-    (train, *_), (held_out, *_) = (plan_jobs(split, 80, 1, Path(), ".png") for split in ("train", "reserved"))
-    assert [train.excuses(box) for box in (tall, small)] == [False, True]
-    assert [held_out.excuses(box) for box in (tall, small)] == [True, True]
-
-
 def test_a_ray_ends_at_the_nearest_wall() -> None:
     assert cast_ray(ROOM, (400.0, 300.0), 0.0) == pytest.approx(600)
     assert cast_ray(ROOM, (400.0, 300.0), np.pi / 2) == pytest.approx(300)
