@@ -11,7 +11,7 @@ from aimbot.selector import Selector, SelectorSettings
 from aimbot.target import Command, Target
 from aimbot.tracker import Tracker, TrackerSettings
 from aimbot.trigger import TriggerSettings
-from aimbot.view import View, ViewSettings
+from aimbot.view import ViewSettings
 from capture.frame import Frame
 from detection.detections import Detections
 
@@ -40,15 +40,12 @@ class Aimer:
         """Take new settings; the ledger stays, tracks and smoothing start afresh."""
         self.settings = settings
         tracker = Tracker(settings.tracker, settings.view.counts_per_deg)
-        self._selector = Selector(settings.selector, tracker, self._names)
+        self._selector = Selector(settings.selector, tracker, settings.view, self._names)
         self._controller = Controller(settings.controller, settings.trigger, settings.view)
 
     def select(self, frame: Frame, detections: Detections) -> Target | None:
         """The target in this frame, in the world frame."""
-        view = View(self.settings.view, frame.size_wh)
-        shown_ns = frame.captured_ns - self.settings.view.shown_after_ns
-        shown, sigma = self.ledger.estimate_at(shown_ns, self.settings.view.shown_within_ns)
-        return self._selector.select(frame, detections, view, self.ledger, shown, sigma)
+        return self._selector.select(frame, detections, self.ledger)
 
     def steer(self, frame: Frame, target: Target | None, now_ns: int) -> Command:
         """The command for this frame."""

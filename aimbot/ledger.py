@@ -45,7 +45,7 @@ class CountLedger:
         spread = abs(last[0] - first[0]) / SQRT_12, abs(last[1] - first[1]) / SQRT_12
         return self.total_at(time_ns), spread
 
-    def totals_between(self, first_ns: int, last_ns: int) -> list[XY]:
-        """Each total that a picture from between the two times may show, oldest first."""
-        later = [(x, y) for sent_ns, x, y in self._entries if first_ns < sent_ns <= last_ns]
-        return [self.total_at(first_ns), *later]
+    def totals_between(self, first_ns: int, last_ns: int) -> tuple[list[int], list[XY]]:
+        """Each total that a picture from between the two times may show, from when on; oldest first."""
+        later = [(sent_ns, (x, y)) for sent_ns, x, y in self._entries if first_ns < sent_ns <= last_ns]
+        return [first_ns, *(at for at, _ in later)], [self.total_at(first_ns), *(total for _, total in later)]

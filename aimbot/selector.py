@@ -8,10 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from aimbot.ledger import CountLedger
 from aimbot.observation import Observation
-from aimbot.observing import observe_boxes
+from aimbot.observing import measure_offsets
+from aimbot.shown import estimate_shown
 from aimbot.target import XY, Target
 from aimbot.tracker import Track, Tracker
-from aimbot.view import View
+from aimbot.view import View, ViewSettings
 from capture.frame import Frame
 from detection.detections import Detections
 
@@ -42,7 +43,7 @@ class SelectorSettings(BaseModel):
     let_go_s: float = Field(
         0.1, ge=0, description="a target not seen whole for so long yields to any that is: it hid, or it fell"
     )
-    confirm_s: float = Field(0.0, ge=0, description="a track must be this old before it is chosen")
+    confirm_s: float = Field(0.0, ge=0, description="a target must be seen for so long before it is chosen")
     sure_confidence: float = Field(0.6, ge=0, le=1, description="unless it was seen with this confidence")
 
     @field_validator("exclude")
@@ -59,34 +60,29 @@ class SelectorSettings(BaseModel):
 class Selector:
     """Tracks the detections in the world frame and locks one of them."""
 
-    def __init__(self, settings: SelectorSettings, tracker: Tracker, names: Sequence[str]) -> None:
+    def __init__(
+        self, settings: SelectorSettings, tracker: Tracker, view: ViewSettings, names: Sequence[str]
+    ) -> None:
         """`names`: the detector's class names, by class id."""
         self.settings = settings
         self.tracker = tracker
+        self._view = view
         self._names = tuple(names)
         self._aim_points = list_aim_points(settings, names)
         self._locked_id: int | None = None
         self._rival: tuple[int, int] | None = None  # the track that would take the lock, and since when
 
-    def select(
-        self,
-        frame: Frame,
-        detections: Detections,
-        view: View,
-        ledger: CountLedger,
-        shown: XY,
-        view_sigma: XY = (0.0, 0.0),
-    ) -> Target | None:
-        """The target to aim at, or None.
-
-        shown: total counts that this frame shows, known to within a deviation of `view_sigma`.
-        """
-        seen = observe_boxes(detections, self._aim_points, self.tracker.settings, view, shown, view_sigma)
+    def select(self, frame: Frame, detections: Detections, ledger: CountLedger) -> Target | None:
+        """The target to aim at, or None."""
+        view, now_ns = View(self._view, frame.size_wh), frame.captured_ns
+        offsets = measure_offsets(detections, self._aim_points, self.tracker.settings, view)
+        shown, sigma = estimate_shown(offsets, self.tracker, ledger, self._view, now_ns)
+        seen = offsets.place(shown, sigma)
         wanted = [self._may_be_target(one, view, shown, frame.size_wh) for one in seen.rows]
-        tracks = self.tracker.update(seen.take(np.flatnonzero(wanted)), frame.captured_ns)
-        chosen = self._choose(tracks, view, ledger.total, frame.captured_ns)
+        tracks = self.tracker.update(seen.take(np.flatnonzero(wanted)), now_ns)
+        chosen = self._choose(tracks, view, ledger.total, now_ns)
         self._locked_id = chosen.track_id if chosen else None
-        return describe_target(chosen, frame.captured_ns) if chosen else None
+        return describe_target(chosen, now_ns) if chosen else None
 
     def _may_be_target(self, seen: Observation, view: View, shown: XY, size_wh: tuple[int, int]) -> bool:
         left, top, right, bottom = seen.box_xyxy_px
@@ -102,7 +98,7 @@ class Selector:
 
     def _choose(self, tracks: Sequence[Track], view: View, sent: XY, now_ns: int) -> Track | None:
         """The best by rank, unless the locked one is as good within the margins."""
-        ready = [track for track in tracks if self._is_confirmed(track, now_ns)]
+        ready = [track for track in tracks if self._is_confirmed(track)]
         if not ready:
             self._rival = None
             return None
@@ -121,9 +117,9 @@ class Selector:
         self._rival = None
         return best
 
-    def _is_confirmed(self, track: Track, now_ns: int) -> bool:
-        old_enough = (now_ns - track.born_ns) / 1e9 >= self.settings.confirm_s
-        return old_enough or track.sure >= self.settings.sure_confidence
+    def _is_confirmed(self, track: Track) -> bool:
+        is_old = (track.seen_ns - track.born_ns) / 1e9 >= self.settings.confirm_s
+        return is_old or track.sure >= self.settings.sure_confidence
 
     def _beats(self, best: Track, locked: Track, view: View, sent: XY, now_ns: int) -> bool:
         """Whether a track that ranks first may take the lock: in view, by its class, or by the margin.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from aimbot.ledger import CountLedger
 from aimbot.observation import Observation
-from aimbot.observing import observe_boxes
+from aimbot.observing import measure_offsets
 from aimbot.rows import decode_detections
 from aimbot.tracker import Tracker, TrackerSettings
 from aimbot.view import View, ViewSettings
@@ -148,7 +148,7 @@ def follow_targets(
             edge = here.offset_counts((width, height / 2))[0]
             found = decode_detections(row["detections"])
             found = found.select(found.confidence >= min_confidence)
-            seen = observe_boxes(found, [(0.5, 0.5)] * classes, settings, here, shown)
+            seen = measure_offsets(found, [(0.5, 0.5)] * classes, settings, here).place(shown)
             for track in tracker.update(seen, captured_ns):
                 key = track.track_id
                 if track.seen_ns == captured_ns:

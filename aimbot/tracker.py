@@ -102,6 +102,11 @@ class Tracker:
         self.tracks: list[Track] = []
         self._motions, self._looks = self._begin(gather_observations([]), 0)
 
+    def predict(self, time_ns: int) -> tuple[Motions, NDArray[np.int64]]:
+        """Where the tracks should be, and their classes, in the order of `tracks`."""
+        dt_s = (time_ns - self._looks.seen_ns)[:, None] / 1e9
+        return self._motions.predict(dt_s, self._agility), self._looks.class_id
+
     def update(self, seen: Observations, captured_ns: int) -> list[Track]:
         """Match the observations of one frame to tracks; returns the live tracks, oldest first."""
         matched, numbers = self._match(seen, captured_ns)

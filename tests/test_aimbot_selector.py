@@ -116,3 +116,10 @@ def test_a_target_that_stays_small_is_whole_again() -> None:
     chosen = [choose(aimer, make_detections([small, FAR]), index) for index in range(1, 60)]
     assert chosen[0] == FAR
     assert chosen[-1] == small
+
+
+def test_what_is_seen_once_is_not_confirmed_by_the_time_that_passes() -> None:
+    aimer = make_aimer(confirm_s=0.03, sure_confidence=0.6)
+    doubtful, none = make_detections([NEAR], confidence=0.4), make_detections([])
+    assert choose(aimer, doubtful) is None
+    assert [choose(aimer, none, index) for index in range(1, 8)] == [None] * 7

@@ -91,7 +91,7 @@ class ShownCounts:
             turned_deg = wrap_deg(self._last.angle_deg - tic.angle_deg)
             self._shown += turned_deg / self._view.yaw_deg_per_count
         self._last = tic
-        late = ledger.totals_between(captured_ns - IN_FLIGHT_NS, captured_ns)
+        _, late = ledger.totals_between(captured_ns - IN_FLIGHT_NS, captured_ns)
         if all(abs(x - self._shown) >= 1 for x, _ in late):
             self._shown = ledger.total_at(captured_ns - self._view.shown_after_ns)[0]
         return self._shown
