@@ -34,6 +34,7 @@ class Aimer:
     def __init__(self, settings: AimSettings, class_names: Sequence[str]) -> None:
         self._names = tuple(class_names)
         self.ledger = CountLedger()
+        self._is_firing = False
         self.apply_settings(settings)
 
     def apply_settings(self, settings: AimSettings) -> None:
@@ -51,9 +52,12 @@ class Aimer:
         """The command for this frame."""
         return self._controller.steer(target, self.ledger, frame.captured_ns, now_ns)
 
-    def applied(self, sent_ns: int, dx_counts: int, dy_counts: int) -> None:
-        """Enter what the pointer really did."""
+    def applied(self, sent_ns: int, dx_counts: int, dy_counts: int, fire: bool = False) -> None:
+        """Enter what the pointer really did; `fire`: the button is down."""
         self.ledger.add(sent_ns, dx_counts, dy_counts)
+        if fire and not self._is_firing:
+            self._selector.shot()
+        self._is_firing = fire
 
     def turned_by_hand(self, moves: Iterable[HandMove]) -> None:
         """Enter what the person's own mouse did: it turns the view as our counts do."""

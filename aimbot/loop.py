@@ -105,7 +105,7 @@ class AimLoop:
         steered_ns = self._clock()
         applied = self._envelope.apply(command, frame.captured_ns)
         moved_ns = self._clock()
-        self._aimer.applied(applied.sent_ns, applied.dx_counts, applied.dy_counts)
+        self._aimer.applied(applied.sent_ns, applied.dx_counts, applied.dy_counts, applied.fire)
         self._hand.sent(applied.dx_counts, applied.dy_counts)
         if applied.refused:
             self._aimer.reset()

@@ -48,11 +48,11 @@ class RecordedDetector:
 class RecordedAimer(Aimer):
     """Enters what was applied in the recording: its pictures show those counts and no others."""
 
-    recorded: tuple[int, int] | None = None
+    recorded: tuple[int, int, bool] | None = None
 
-    def applied(self, sent_ns: int, dx_counts: int, dy_counts: int) -> None:
-        """The recorded counts, or those given where nothing is recorded."""
-        super().applied(sent_ns, *(self.recorded or (dx_counts, dy_counts)))
+    def applied(self, sent_ns: int, dx_counts: int, dy_counts: int, fire: bool = False) -> None:
+        """What was recorded, or what is given where nothing is."""
+        super().applied(sent_ns, *(self.recorded or (dx_counts, dy_counts, fire)))
 
 
 class RecordedHand(NoHand):
@@ -112,7 +112,7 @@ class Replayer:
             self._decided_ns, self._sent_ns = row["decided_ns"], row["sent_ns"]
             self._gates = decode_gates(row["gates"])
             applied = row["applied"]
-            self._aimer.recorded = (applied["dx_counts"], applied["dy_counts"])
+            self._aimer.recorded = (applied["dx_counts"], applied["dy_counts"], applied["fire"])
         else:
             self._decided_ns = self._sent_ns = frame.captured_ns
             self._aimer.recorded = None

@@ -31,7 +31,9 @@ class SelectorSettings(BaseModel):
     fov_radius_deg: float = Field(30.0, gt=0, description="targets further from the crosshair are ignored")
     classes: tuple[str, ...] = Field((), description="class names that may be targets; empty: all")
     priority: tuple[str, ...] = Field((), description="class names that go before all others, first first")
-    min_confidence: float = Field(0.35, ge=0, le=1)
+    min_confidence: float = Field(
+        0.35, ge=0, le=1, description="of a new target; one that is known is followed with less"
+    )
     aim_point: XY = Field((0.5, 0.4), description="in the box, from its left and top, 0 to 1")
     aim_points: dict[str, XY] = Field(default_factory=dict, description="aim point by class name")
     exclude: tuple[Zone, ...] = Field(
@@ -41,8 +43,9 @@ class SelectorSettings(BaseModel):
     switch_margin_deg: float = Field(4.0, ge=0, description="another must be nearer by this to take the lock")
     switch_after_s: float = Field(0.0, ge=0, description="and for so long")
     let_go_s: float = Field(
-        0.1, ge=0, description="a target not seen whole for so long yields to any that is: it hid, or it fell"
+        0.1, ge=0, description="a target not seen whole for so long yields to any that is: it hid"
     )
+    let_go_shot_s: float = Field(0.1, ge=0, description="the same for one that was shot at: it fell")
     confirm_s: float = Field(0.0, ge=0, description="a target must be seen for so long before it is chosen")
     sure_confidence: float = Field(0.6, ge=0, le=1, description="unless it was seen with this confidence")
 
@@ -70,6 +73,7 @@ class Selector:
         self._names = tuple(names)
         self._aim_points = list_aim_points(settings, names)
         self._locked_id: int | None = None
+        self._shot_id: int | None = None  # the track that was locked when the button went down last
         self._rival: tuple[int, int] | None = None  # the track that would take the lock, and since when
 
     def select(self, frame: Frame, detections: Detections, ledger: CountLedger) -> Target | None:
@@ -79,14 +83,19 @@ class Selector:
         shown, sigma = estimate_shown(offsets, self.tracker, ledger, self._view, now_ns)
         seen = offsets.place(shown, sigma)
         wanted = [self._may_be_target(one, view, shown, frame.size_wh) for one in seen.rows]
-        tracks = self.tracker.update(seen.take(np.flatnonzero(wanted)), now_ns)
+        seen = seen.take(np.flatnonzero(wanted))
+        tracks = self.tracker.update(seen, now_ns, self.settings.min_confidence)
         chosen = self._choose(tracks, view, ledger.total, now_ns)
         self._locked_id = chosen.track_id if chosen else None
         return describe_target(chosen, now_ns) if chosen else None
 
+    def shot(self) -> None:
+        """The fire button went down, at the target that was chosen last."""
+        self._shot_id = self._locked_id
+
     def _may_be_target(self, seen: Observation, view: View, shown: XY, size_wh: tuple[int, int]) -> bool:
         left, top, right, bottom = seen.box_xyxy_px
-        if seen.confidence < self.settings.min_confidence or right <= left or bottom <= top:
+        if right <= left or bottom <= top:
             return False
         if self.settings.classes and self._names[seen.class_id] not in self.settings.classes:
             return False
@@ -148,7 +157,9 @@ class Selector:
             value = view.counts_to_deg((x - sent[0], y - sent[1]))
         else:
             value = view.counts_to_deg((x - sent[0], y - sent[1]))
-        is_hidden = (now_ns - track.whole_ns) / 1e9 > self.settings.let_go_s
+        was_shot = track.track_id == self._shot_id
+        patience_s = self.settings.let_go_shot_s if was_shot else self.settings.let_go_s
+        is_hidden = (now_ns - track.whole_ns) / 1e9 > patience_s
         return is_hidden, self._class_rank(track), value, track.track_id
 
     def _class_rank(self, track: Track) -> int:

@@ -107,8 +107,11 @@ class Tracker:
         dt_s = (time_ns - self._looks.seen_ns)[:, None] / 1e9
         return self._motions.predict(dt_s, self._agility), self._looks.class_id
 
-    def update(self, seen: Observations, captured_ns: int) -> list[Track]:
-        """Match the observations of one frame to tracks; returns the live tracks, oldest first."""
+    def update(self, seen: Observations, captured_ns: int, least_confidence: float = 0.0) -> list[Track]:
+        """Match the observations of one frame to tracks; returns the live tracks, oldest first.
+
+        least_confidence: of what starts a track; any observation continues one.
+        """
         matched, numbers = self._match(seen, captured_ns)
         self._correct(matched, seen.take(numbers), captured_ns)
         alive = self._looks.seen_ns >= captured_ns - round(self.settings.coast_s * 1e9)
@@ -117,7 +120,9 @@ class Tracker:
             self.tracks = [self.tracks[row] for row in rows.tolist()]
             self._motions, self._looks = self._motions.take(rows), self._looks.take(rows)
         if len(numbers) < len(seen):
-            self._start(seen.take(np.setdiff1d(np.arange(len(seen)), numbers)), captured_ns)
+            rest = np.setdiff1d(np.arange(len(seen)), numbers).tolist()
+            sure = [row for row in rest if seen.rows[row].confidence >= least_confidence]
+            self._start(seen.take(sure), captured_ns)
         return self.tracks
 
     def _match(self, seen: Observations, time_ns: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -94,12 +94,14 @@ def test_an_unseen_target_yields_to_one_in_view_after_a_while() -> None:
     assert chosen == [NEAR] * 3 + [FAR] * 4  # frames are 16 ms apart
 
 
-def test_a_target_of_which_little_is_left_to_see_yields_as_if_unseen() -> None:
-    aimer = make_aimer(let_go_s=0.0)
-    assert choose(aimer, make_detections([NEAR, FAR])) == NEAR
+def test_a_target_that_was_shot_and_of_which_little_is_left_to_see_yields_at_once() -> None:
     half, rest = [330, 230, 350, 250], [336, 230, 344, 240]
-    assert choose(aimer, make_detections([half, FAR]), 1) == half
-    assert choose(aimer, make_detections([rest, FAR]), 2) == FAR
+    for fire, expected in ((True, FAR), (False, rest)):
+        aimer = make_aimer(let_go_s=0.1, let_go_shot_s=0.0)
+        assert choose(aimer, make_detections([NEAR, FAR])) == NEAR
+        aimer.applied(1, 0, 0, fire)
+        assert choose(aimer, make_detections([half, FAR]), 1) == half
+        assert choose(aimer, make_detections([rest, FAR]), 2) == expected
 
 
 def test_what_is_left_of_the_only_target_stays_the_target() -> None:
@@ -116,6 +118,15 @@ def test_a_target_that_stays_small_is_whole_again() -> None:
     chosen = [choose(aimer, make_detections([small, FAR]), index) for index in range(1, 60)]
     assert chosen[0] == FAR
     assert chosen[-1] == small
+
+
+def test_a_target_that_is_known_is_followed_with_less_confidence_than_a_new_one_needs() -> None:
+    aimer = make_aimer(min_confidence=0.5)
+    assert choose(aimer, make_detections([NEAR], confidence=0.4)) is None
+    assert choose(aimer, make_detections([NEAR], confidence=0.6), 1) == NEAR
+    target = aimer.select(make_frame(2, 32 * MS), make_detections([NEAR], confidence=0.4))
+    assert target is not None
+    assert target.age_ns == 0
 
 
 def test_what_is_seen_once_is_not_confirmed_by_the_time_that_passes() -> None:
