@@ -56,7 +56,7 @@ class Aimer:
         """Enter what the pointer really did; `fire`: the button is down."""
         self.ledger.add(sent_ns, dx_counts, dy_counts)
         if fire and not self._is_firing:
-            self._selector.shot()
+            self._selector.shot(sent_ns)
         self._is_firing = fire
 
     def turned_by_hand(self, moves: Iterable[HandMove]) -> None:

@@ -16,7 +16,7 @@ RESTING = 6.0  # a speed whose square is so many variances counts half
 SURPRISE = 9.0  # squared deviations, of both axes together: met by chance once in ninety measurements
 MOST_COST = 2.0  # at the edge of the gate without overlap
 FORBIDDEN = 1e6
-WHOLE_SHARE = 0.25  # of the area it had: with less in view a target is hidden, or has fallen
+WHOLE_SHARE = 0.2  # of the area it had: with less in view a target is hidden, or has fallen
 SHRUNK_S = 0.5  # after so long a smaller size is its size
 LEAST_HALF = 1e-6
 
@@ -78,12 +78,16 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Looks(Columns):
-    """Of each track what association asks for: `half_size_counts` and `speed_counts_per_s` are (N, 2)."""
+    """Of each track what association asks for, and the size of all of it; the floats are (N, 2).
+
+    full_half_counts: half its size as last seen whole; it fades in SHRUNK_S.
+    """
 
     class_id: NDArray[np.int64]
     seen_ns: NDArray[np.int64]
     half_size_counts: Floats
     speed_counts_per_s: Floats
+    full_half_counts: Floats
 
 
 class Tracker:
@@ -141,7 +145,8 @@ class Tracker:
         motions = start_motions(seen.bearing_counts, seen.sigma_counts**2, self._var_speed)
         seen_ns = np.full(len(seen), captured_ns, np.int64)
         rest = np.zeros_like(seen.bearing_counts)
-        return motions, Looks(seen.class_id, seen_ns, seen.half_size_counts, rest)
+        half = seen.half_size_counts
+        return motions, Looks(seen.class_id, seen_ns, half, rest, half.copy())
 
     def _start(self, seen: Observations, captured_ns: int) -> None:
         motions, looks = self._begin(seen, captured_ns)
@@ -162,8 +167,8 @@ class Tracker:
             return
         if not moved.all():
             rows, seen = rows[moved], seen.take(np.flatnonzero(moved))
-        variances = seen.sigma_counts**2
         dt_s = (captured_ns - self._looks.seen_ns[rows])[:, None] / 1e9
+        variances = seen.sigma_counts**2 + self._find_hidden(rows, seen, dt_s) ** 2
         motions = self._motions.take(rows).predict(dt_s, self._agility)
         turned = motions.surprise(seen.bearing_counts, variances) > SURPRISE
         if turned.any():  # their speed is as unknown as when they were first seen
@@ -174,6 +179,14 @@ class Tracker:
         self._looks.speed_counts_per_s[rows] = find_speeds(motions)
         self._looks.seen_ns[rows] = captured_ns
         self._describe(rows)
+
+    def _find_hidden(self, rows: NDArray[np.intp], seen: Observations, dt_s: Floats) -> Floats:
+        """By how much half of each size is less than it was: so far off the middle of the box may be."""
+        faded = self._looks.full_half_counts[rows] * np.exp(-dt_s / SHRUNK_S)
+        full = np.maximum(faded, seen.half_size_counts)
+        self._looks.full_half_counts[rows] = full
+        hidden: Floats = full - seen.half_size_counts
+        return hidden
 
     def _describe(self, rows: NDArray[np.intp]) -> None:
         """Enter what the filters say in the tracks."""

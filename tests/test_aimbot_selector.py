@@ -95,7 +95,7 @@ def test_an_unseen_target_yields_to_one_in_view_after_a_while() -> None:
 
 
 def test_a_target_that_was_shot_and_of_which_little_is_left_to_see_yields_at_once() -> None:
-    half, rest = [330, 230, 350, 250], [336, 230, 344, 240]
+    half, rest = [330, 230, 350, 250], [336, 230, 344, 239]
     for fire, expected in ((True, FAR), (False, rest)):
         aimer = make_aimer(let_go_s=0.1, let_go_shot_s=0.0)
         assert choose(aimer, make_detections([NEAR, FAR])) == NEAR
