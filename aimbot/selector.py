@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from aimbot.ledger import CountLedger
 from aimbot.observation import Observation
 from aimbot.observing import measure_offsets
+from aimbot.shot import Shot, ShotSettings
 from aimbot.shown import estimate_shown
 from aimbot.target import XY, Target
 from aimbot.tracker import Track, Tracker
@@ -45,8 +46,7 @@ class SelectorSettings(BaseModel):
     let_go_s: float = Field(
         0.1, ge=0, description="a target not seen whole for so long yields to any that is: it hid"
     )
-    let_go_shot_s: float = Field(0.1, ge=0, description="the same for one that was just shot at: it fell")
-    shot_s: float = Field(0.25, ge=0, description="how long after the button went down that holds")
+    shot: ShotSettings = ShotSettings()
     confirm_s: float = Field(0.0, ge=0, description="a target must be seen for so long before it is chosen")
     sure_confidence: float = Field(0.6, ge=0, le=1, description="unless it was seen with this confidence")
 
@@ -74,7 +74,7 @@ class Selector:
         self._names = tuple(names)
         self._aim_points = list_aim_points(settings, names)
         self._locked_id: int | None = None
-        self._shot: tuple[int, int] | None = None  # the track at which the button went down, and when
+        self._shot = Shot(settings.shot)
         self._rival: tuple[int, int] | None = None  # the track that would take the lock, and since when
 
     def select(self, frame: Frame, detections: Detections, ledger: CountLedger) -> Target | None:
@@ -86,13 +86,14 @@ class Selector:
         wanted = [self._may_be_target(one, view, shown, frame.size_wh) for one in seen.rows]
         seen = seen.take(np.flatnonzero(wanted))
         tracks = self.tracker.update(seen, now_ns, self.settings.min_confidence)
+        self._shot.look(tracks, now_ns)
         chosen = self._choose(tracks, view, ledger.total, now_ns)
         self._locked_id = chosen.track_id if chosen else None
         return describe_target(chosen, now_ns) if chosen else None
 
     def shot(self, pressed_ns: int) -> None:
         """The fire button went down, at the target that was chosen last."""
-        self._shot = (self._locked_id, pressed_ns) if self._locked_id is not None else None
+        self._shot.press(self._locked_id, pressed_ns)
 
     def _may_be_target(self, seen: Observation, view: View, shown: XY, size_wh: tuple[int, int]) -> bool:
         left, top, right, bottom = seen.box_xyxy_px
@@ -158,13 +159,8 @@ class Selector:
             value = view.counts_to_deg((x - sent[0], y - sent[1]))
         else:
             value = view.counts_to_deg((x - sent[0], y - sent[1]))
-        is_hidden = (now_ns - track.whole_ns) / 1e9 > self._find_patience_s(track, now_ns)
-        return is_hidden, self._class_rank(track), value, track.track_id
-
-    def _find_patience_s(self, track: Track, now_ns: int) -> float:
-        track_id, pressed_ns = self._shot or (None, 0)
-        was_shot = track_id == track.track_id and (now_ns - pressed_ns) / 1e9 <= self.settings.shot_s
-        return self.settings.let_go_shot_s if was_shot else self.settings.let_go_s
+        is_hidden = (now_ns - track.whole_ns) / 1e9 > self.settings.let_go_s
+        return is_hidden or self._shot.felled(track, now_ns), self._class_rank(track), value, track.track_id
 
     def _class_rank(self, track: Track) -> int:
         name, first = self._names[track.seen.class_id], self.settings.priority

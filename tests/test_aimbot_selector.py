@@ -97,11 +97,30 @@ def test_an_unseen_target_yields_to_one_in_view_after_a_while() -> None:
 def test_a_target_that_was_shot_and_of_which_little_is_left_to_see_yields_at_once() -> None:
     half, rest = [330, 230, 350, 250], [336, 230, 344, 239]
     for fire, expected in ((True, FAR), (False, rest)):
-        aimer = make_aimer(let_go_s=0.1, let_go_shot_s=0.0)
+        aimer = make_aimer(let_go_s=0.1, shot={"let_go_s": 0.0})
         assert choose(aimer, make_detections([NEAR, FAR])) == NEAR
         aimer.applied(1, 0, 0, fire)
         assert choose(aimer, make_detections([half, FAR]), 1) == half
         assert choose(aimer, make_detections([rest, FAR]), 2) == expected
+
+
+def test_a_target_that_was_shot_and_grows_wider_at_once_falls() -> None:
+    wide = [322, 230, 358, 272]
+    for fire, wider, expected in ((True, 0.2, FAR), (False, 0.2, wide), (True, 0.0, wide)):
+        aimer = make_aimer(shot={"wider": wider})
+        assert choose(aimer, make_detections([NEAR, FAR])) == NEAR
+        aimer.applied(1, 0, 0, fire)
+        assert choose(aimer, make_detections([NEAR, FAR]), 1) == NEAR
+        assert choose(aimer, make_detections([wide, FAR]), 2) == expected
+
+
+def test_what_was_shot_long_ago_is_let_go_of_no_sooner_than_anything() -> None:
+    aimer = make_aimer(let_go_s=0.1, shot={"let_go_s": 0.0, "shows_s": 0.1})
+    assert choose(aimer, make_detections([NEAR, FAR])) == NEAR
+    aimer.applied(1, 0, 0, True)
+    for index in range(1, 10):
+        assert choose(aimer, make_detections([NEAR, FAR]), index) == NEAR
+    assert choose(aimer, make_detections([FAR]), 10) == NEAR
 
 
 def test_what_is_left_of_the_only_target_stays_the_target() -> None:
