@@ -15,7 +15,7 @@ class ShotSettings(BaseModel):
     shows_s: float = Field(0.25, ge=0, description="what a shot did shows within so long of the press")
     let_go_s: float = Field(0.1, ge=0, description="a target not seen whole for so long fell")
     wider: float = Field(
-        0.0, ge=0, description="a box that grows wider by this share at once is of one that falls; 0: no sign"
+        0.0, ge=0, description="a box wider by this share than it has been is of one that falls; 0: no sign"
     )
 
 
@@ -26,7 +26,7 @@ class Shot:
         self.settings = settings
         self._track_id: int | None = None
         self._pressed_ns = 0
-        self._width_px: float | None = None  # at the last look
+        self._width_px: float | None = None  # the widest since the press, for a flash hides parts of it
         self._is_falling = False
 
     def press(self, track_id: int | None, pressed_ns: int) -> None:
@@ -42,7 +42,7 @@ class Shot:
         left, _, right, _ = track.seen.box_xyxy_px
         grows = self._width_px is not None and right - left > (1 + self.settings.wider) * self._width_px
         self._is_falling |= grows and self.settings.wider > 0
-        self._width_px = right - left
+        self._width_px = max(self._width_px or 0.0, right - left)
 
     def felled(self, track: Track, now_ns: int) -> bool:
         """Whether the track is one that was shot, and seems to have fallen."""
