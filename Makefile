@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 
-.PHONY: demo test setup-run setup-test system tf-trt clean
+.PHONY: demo test setup-run setup-test system system-test tf-trt clean
 
 demo: setup-run
 	$(VENV)/bin/python run_aimbot.py demo
@@ -17,8 +17,11 @@ test: setup-test
 system:
 	bash tools/system_packages.sh
 
+system-test:
+	bash tools/system_packages.sh test
+
 setup-run: system $(VENV)/.run
-setup-test: system $(VENV)/.test
+setup-test: system-test $(VENV)/.test
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Brings what the Python packages need from the system: libGL and libgthread for opencv-python, Xvfb for a
-# machine without a screen. Installs them with apt-get where it may, and otherwise names them.
+# machine without a screen; with `test`, also the window manager that the tests need. Installs them with apt-get where it may, and otherwise names them.
 set -euo pipefail
 [ "$(uname -s)" = Linux ] || exit 0
 missing=()
@@ -9,6 +9,7 @@ libraries=$(PATH=$PATH:/sbin:/usr/sbin ldconfig -p)
 [[ $libraries == *libGL.so.1* ]] || missing+=(libgl1)
 [[ $libraries == *libgthread-2.0.so.0* ]] || missing+=(libglib2.0-0)
 [ -n "${DISPLAY:-}" ] && [ -z "${CI:-}" ] || command -v Xvfb >/dev/null || missing+=(xvfb)
+[ "${1:-}" != test ] || command -v openbox >/dev/null || missing+=(openbox)
 ${PYTHON:-python3} -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 [ ${#missing[@]} -eq 0 ] && exit 0
 if command -v apt-get >/dev/null && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }; then

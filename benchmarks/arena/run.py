@@ -1,9 +1,12 @@
 """`benchmark arena`: every player in every scenario, as rows and a table."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
+from statistics import median
 from typing import Any, Literal, get_args
 
 from rich.console import Console
@@ -16,9 +19,10 @@ from aimbot.commands.demo import enter_game
 from aimbot.config import Settings
 from aimbot.hotkeys import Person
 from arena.process import GameProcess
+from arena.score import Episode, summarize
 from arena.truth import TruthLog
 from benchmarks.arena.players import OracleAimer, SimpleAimer
-from benchmarks.arena.watching import WatchedDetector
+from benchmarks.arena.watching import Sightings, WatchedDetector
 from capture.errors import UserError
 from detection.detector import Detector, open_detector
 
@@ -72,19 +76,43 @@ def run(
 ) -> dict[str, Any]:
     """{"rows": one for each scenario and player}, played on the present DISPLAY.
 
-    sessions: a folder that gets a recording of each.
+    The players take turns, an episode each of the same seed, so that a machine that is slow for a while is
+    so for all of them. sessions: a folder that gets a recording of each episode.
     """
-    rows = []
+    limits = {"episodes": 1.0, "episode-seconds": episode_s, "empty-seconds": EMPTY_S}
+    turns = list(product(scenarios, range(episodes), players))
+    parts: dict[tuple[str, PlayerName], Part] = defaultdict(Part)
     detector = open_detector(settings.detector)
     try:
-        for scenario, player in track(list(product(scenarios, players))):
-            record = sessions / f"{scenario}-{player}" if sessions else None
-            limits = {"episodes": episodes, "episode-seconds": episode_s, "empty-seconds": EMPTY_S}
-            figures = play(settings, detector, scenario, player, seed, limits, record)
-            rows.append({"scenario": scenario, "player": player, **figures})
+        for scenario, number, player in track(turns):
+            record = sessions / f"{scenario}-{player}-{number}" if sessions else None
+            play(settings, detector, scenario, player, seed + number, limits, parts[scenario, player], record)
     finally:
         detector.close()
+    rows = [
+        {"scenario": scenario, "player": player, **parts[scenario, player].summary()}
+        for scenario, player in product(scenarios, players)
+    ]
     return {"model": settings.detector.model, "rows": rows}
+
+
+@dataclass(slots=True)
+class Part:
+    """What one player did in one scenario, over its episodes."""
+
+    episodes: list[Episode] = field(default_factory=list)
+    sightings: Sightings = field(default_factory=Sightings)
+    loops: list[dict[str, Any]] = field(default_factory=list)
+
+    def summary(self) -> dict[str, Any]:
+        """The score, what the detector saw, and the medians over the episodes of the loop's figures."""
+        ages = [loop["age_at_move_ms"] for loop in self.loops if loop["age_at_move_ms"]]
+        return {
+            **summarize(self.episodes),
+            **self.sightings.summary(),
+            "loop_fps": round(median(loop["loop_fps"] for loop in self.loops), 2),
+            "age_at_move_ms": {name: round(median(age[name] for age in ages), 2) for name in ages[0]},
+        }
 
 
 def play(
@@ -94,16 +122,17 @@ def play(
     player: PlayerName,
     seed: int,
     limits: Mapping[str, float],
+    part: Part,
     record: Path | None = None,
-) -> dict[str, Any]:
-    """One player's games in one scenario; returns the score, the loop's figures and the detector's."""
+) -> None:
+    """One player's game in one scenario; `part` takes in what comes of it."""
     with ExitStack() as stack:
         game = stack.enter_context(GameProcess(scenario, seed, limits))
         pointer = enter_game(game, settings)
         source, watch = open_live(settings, stack)
         confidence = settings.aim.selector.min_confidence
         tells_truth = player in ("oracle", "omniscient")
-        watched = WatchedDetector(detector, game.truth, confidence, tells_truth)
+        watched = WatchedDetector(detector, game.truth, confidence, tells_truth, part.sightings)
         plan = RunPlan(
             settings,
             source,
@@ -118,9 +147,8 @@ def play(
             aimer=make_aimer(player, settings, detector, game.truth),
         )
         game.go()
-        figures = run_assistant(plan)
-        score = game.wait_score()
-    return {**score, **watched.sightings.summary(), **figures}
+        part.loops.append(run_assistant(plan))
+        part.episodes += [Episode(**episode) for episode in game.wait_score()["episodes"]]
 
 
 def make_aimer(player: PlayerName, settings: Settings, detector: Detector, truth: TruthLog) -> Aimer | None:

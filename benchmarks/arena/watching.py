@@ -64,18 +64,26 @@ class Sightings:
 class WatchedDetector:
     """Detects as the detector it has, at its speed and its load; `tells_truth` answers with the truth."""
 
-    def __init__(self, detector: Detector, truth: TruthLog, confidence: float, tells_truth: bool) -> None:
+    def __init__(
+        self,
+        detector: Detector,
+        truth: TruthLog,
+        confidence: float,
+        tells_truth: bool,
+        sightings: Sightings,
+    ) -> None:
+        """`sightings` takes in how its answers compare with the truth."""
         self._detector, self._truth, self._confidence = detector, truth, confidence
         self._tells_truth = tells_truth
         self.class_names = detector.class_names
         self.input_size_wh = detector.input_size_wh
-        self.sightings = Sightings()
+        self._sightings = sightings
 
     def detect(self, frame: Frame) -> Detections:
         """The detector's boxes, or, as late as those, the true ones of this picture."""
         detections = self._detector.detect(frame)
         tic = self._truth.find(frame.pixels)
-        self.sightings.add(detections, tic, self._confidence)
+        self._sightings.add(detections, tic, self._confidence)
         if not self._tells_truth:
             return detections
         boxes = visible_boxes(tic) if tic else []
