@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Brings what the Python packages need from the system: libGL and libgthread for opencv-python, Xvfb for a
-# machine without a screen; with `test`, also the window manager that the tests need. Installs them with apt-get where it may, and otherwise names them.
+# machine without a screen; with `test`, also the window manager that the tests need. Installs them with
+# apt-get where it may, and otherwise names them.
 set -euo pipefail
 [ "$(uname -s)" = Linux ] || exit 0
 missing=()
