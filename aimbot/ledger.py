@@ -47,5 +47,10 @@ class CountLedger:
 
     def totals_between(self, first_ns: int, last_ns: int) -> tuple[list[int], list[XY]]:
         """Each total that a picture from between the two times may show, from when on; oldest first."""
-        later = [(sent_ns, (x, y)) for sent_ns, x, y in self._entries if first_ns < sent_ns <= last_ns]
+        later: list[tuple[int, XY]] = []
+        for sent_ns, x, y in reversed(self._entries):
+            if sent_ns <= first_ns:
+                break
+            if sent_ns <= last_ns:
+                later.insert(0, (sent_ns, (x, y)))
         return [first_ns, *(at for at, _ in later)], [self.total_at(first_ns), *(total for _, total in later)]

@@ -52,13 +52,18 @@ def gather_observations(rows: Sequence[Observation]) -> Observations:
     def stack(name: str, shape: tuple[int, ...], kind: Any = np.float64) -> NDArray[Any]:
         return np.array([getattr(row, name) for row in rows], kind).reshape(shape)
 
-    boxed = np.empty(len(rows), np.object_)
-    boxed[:] = rows
     return Observations(
         stack("class_id", (-1,), np.int64),
         stack("gate_counts", (-1,)),
         stack("bearing_counts", (-1, 2)),
         stack("half_size_counts", (-1, 2)),
         stack("sigma_counts", (-1, 2)),
-        boxed,
+        as_column(rows),
     )
+
+
+def as_column(rows: Sequence[Observation]) -> NDArray[np.object_]:
+    """Single ones as an array, (N,)."""
+    column = np.empty(len(rows), np.object_)
+    column[:] = rows
+    return column

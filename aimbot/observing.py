@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aimbot.kalman import Floats
-from aimbot.observation import Observation, Observations
+from aimbot.observation import Observation, Observations, as_column
 from aimbot.target import XY
 from aimbot.tracker import TrackerSettings
 from aimbot.view import View
@@ -51,8 +51,7 @@ class Offsets:
             list_tuples(sigma),
             (size_px[:, 0] * size_px[:, 1]).tolist(),
         ]
-        rows = np.empty(len(self), np.object_)
-        rows[:] = [Observation(*row) for row in zip(*columns, strict=True)]
+        rows = as_column([Observation(*row) for row in zip(*columns, strict=True)])
         return Observations(self.class_id, gate, bearing, self.half_size, sigma, rows)
 
 

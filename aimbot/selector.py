@@ -159,7 +159,7 @@ class Selector:
             value = view.counts_to_deg((x - sent[0], y - sent[1]))
         else:
             value = view.counts_to_deg((x - sent[0], y - sent[1]))
-        is_hidden = (now_ns - track.whole_ns) / 1e9 > self.settings.let_go_s
+        is_hidden = track.hidden_s(now_ns) > self.settings.let_go_s
         return is_hidden or self._shot.felled(track, now_ns), self._class_rank(track), value, track.track_id
 
     def _class_rank(self, track: Track) -> int:

@@ -48,7 +48,7 @@ class Shot:
         """Whether the track is one that was shot, and seems to have fallen."""
         if track.track_id != self._track_id:
             return False
-        is_gone = (now_ns - track.whole_ns) / 1e9 > self.settings.let_go_s
+        is_gone = track.hidden_s(now_ns) > self.settings.let_go_s
         return self._is_falling or (is_gone and not self._is_over(now_ns))
 
     def _is_over(self, now_ns: int) -> bool:

@@ -68,6 +68,10 @@ class Track:
         if seen.area_px2 >= WHOLE_SHARE * self.whole_px2 or is_settled:
             self.whole_px2, self.whole_ns = seen.area_px2, time_ns
 
+    def hidden_s(self, time_ns: int) -> float:
+        """For how long it has not been seen whole."""
+        return (time_ns - self.whole_ns) / 1e9
+
     def bearing_at(self, time_ns: int) -> XY:
         """The bearing extrapolated at constant velocity."""
         dt_s = (time_ns - self.seen_ns) / 1e9
@@ -181,7 +185,10 @@ class Tracker:
         self._describe(rows)
 
     def _find_hidden(self, rows: NDArray[np.intp], seen: Observations, dt_s: Floats) -> Floats:
-        """By how much half of each size is less than it was: so far off the middle of the box may be."""
+        """By how much half of each size is less than it was: so far off the middle of the box may be.
+
+        The full sizes are carried on.
+        """
         faded = self._looks.full_half_counts[rows] * np.exp(-dt_s / SHRUNK_S)
         full = np.maximum(faded, seen.half_size_counts)
         self._looks.full_half_counts[rows] = full

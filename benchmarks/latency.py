@@ -1,11 +1,5 @@
 """Pixel to mouse: from a lit square in a window to the motion that a client gets, through the whole loop."""
 
-import json
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -18,6 +12,7 @@ from aimbot.hotkeys import Person
 from aimbot.pointer import Pointer, open_pointer
 from aimbot.telemetry import percentiles
 from arena.lamp import GRID_PX
+from arena.process import EventProcess
 from capture.clock import monotonic_ns
 from capture.frame import Frame
 from capture.source import open_source
@@ -74,6 +69,19 @@ class LampDetector:
         """Nothing to close: the detector inside stays open."""
 
 
+class LampProcess(EventProcess):
+    """`python -m arena.lamp`: what came of each flash."""
+
+    def __init__(self, flashes: int, seed: int) -> None:
+        self.flashes: list[dict[str, Any]] = []
+        super().__init__("arena.lamp", ["--flashes", str(flashes), "--seed", str(seed)])
+
+    def take(self, kind: str, event: dict[str, Any]) -> None:
+        """Keep a flash."""
+        if kind == "flash":
+            self.flashes.append(event)
+
+
 class NotingPointer:
     """A pointer that keeps what it was told to send, and when."""
 
@@ -105,11 +113,8 @@ def run(settings: Settings, inside: Detector | None, flashes: int, seed: int = 1
     counts motions that arrived otherwise than sent; missed, flashes without any.
     """
     detector = LampDetector(inside)
-    events: list[dict[str, Any]] = []
-    with ExitStack() as stack:
-        lamp = stack.enter_context(open_lamp(flashes + SETTLED_FLASHES, seed))
-        reader = threading.Thread(target=read_events, args=(lamp, events), name="lamp", daemon=True)
-        reader.start()
+    with LampProcess(flashes + SETTLED_FLASHES, seed) as lamp:
+        lamp.wait_ready()
         pointer = NotingPointer(open_pointer())
         source = open_source(settings.capture, monotonic_ns)
         plan = RunPlan(
@@ -118,13 +123,11 @@ def run(settings: Settings, inside: Detector | None, flashes: int, seed: int = 1
             detector,
             pointer,
             Person(settings.hotkeys.model_copy(update={"arm": "always"})),
-            finished=lambda: not reader.is_alive(),
+            finished=lambda: lamp.over,
         )
-        assert lamp.stdin
-        lamp.stdin.write("\n")
-        lamp.stdin.flush()
+        lamp.go()
         summary = run_assistant(plan)
-    shown = [event for event in events if event["event"] == "flash"][SETTLED_FLASHES:]
+    shown = lamp.flashes[SETTLED_FLASHES:]
     seen = [event for event in shown if event["latency_ms"] is not None]
     return {
         "flashes": len(shown),
@@ -137,29 +140,10 @@ def run(settings: Settings, inside: Detector | None, flashes: int, seed: int = 1
     }
 
 
-def read_events(lamp: subprocess.Popen[str], events: list[dict[str, Any]]) -> None:
-    """Take the lamp's events until it ends."""
-    assert lamp.stdout
-    events.extend(json.loads(line) for line in lamp.stdout)
-
-
 def was_sent(event: dict[str, Any], moves: list[tuple[int, int, int]]) -> bool:
     """Whether the motion that arrived for a flash is the first that was sent for it."""
     first = next((move for move in moves if move[0] >= event["lit_ns"]), None)
     return first is not None and first[1:] == (event["dx_counts"], event["dy_counts"])
-
-
-@contextmanager
-def open_lamp(flashes: int, seed: int) -> Iterator[subprocess.Popen[str]]:
-    """The lamp's process, with its window open."""
-    command = [sys.executable, "-m", "arena.lamp", "--flashes", str(flashes), "--seed", str(seed)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout
-            process.stdout.readline()  # it is ready
-            yield process
-        finally:
-            process.terminate()
 
 
 def print_table(result: dict[str, Any]) -> None:

@@ -111,7 +111,9 @@ class Part:
             **summarize(self.episodes),
             **self.sightings.summary(),
             "loop_fps": round(median(loop["loop_fps"] for loop in self.loops), 2),
-            "age_at_move_ms": {name: round(median(age[name] for age in ages), 2) for name in ages[0]},
+            "age_at_move_ms": {name: round(median(age[name] for age in ages), 2) for name in ages[0]}
+            if ages
+            else {},
         }
 
 
