@@ -89,7 +89,7 @@ class Selector:
         self._shot.look(tracks, now_ns)
         chosen = self._choose(tracks, view, ledger.total, now_ns)
         self._locked_id = chosen.track_id if chosen else None
-        return describe_target(chosen, now_ns) if chosen else None
+        return describe_target(chosen, now_ns, self.settings.min_confidence) if chosen else None
 
     def shot(self, pressed_ns: int) -> None:
         """The fire button went down, at the target that was chosen last."""
@@ -172,7 +172,7 @@ def list_aim_points(settings: SelectorSettings, names: Sequence[str]) -> list[XY
     return [settings.aim_points.get(name, settings.aim_point) for name in names]
 
 
-def describe_target(track: Track, now_ns: int) -> Target:
+def describe_target(track: Track, now_ns: int, min_confidence: float) -> Target:
     """A track as the target at `now_ns`; its centre moves with its bearing."""
     seen = track.seen
     bearing = track.bearing_at(now_ns)
@@ -191,4 +191,5 @@ def describe_target(track: Track, now_ns: int) -> Target:
         velocity_counts_per_s=track.velocity_counts_per_s,
         speed_sigma_counts_per_s=track.speed_sigma_counts_per_s,
         age_ns=now_ns - track.seen_ns,
+        is_clear=track.whole_ns == now_ns and seen.confidence >= min_confidence,
     )

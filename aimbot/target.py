@@ -17,6 +17,8 @@ class Target:
     velocity_counts_per_s: the target's own motion, free of the view's; speed_sigma_counts_per_s: how far off
         that may be, as a deviation.
     age_ns: time since it was last seen.
+    is_clear: it is in the picture now, all of it, and so surely that this alone would make it a target. What
+        is left of one that fell, or is hidden by the muzzle flash, is followed and not fired at.
     """
 
     track_id: int
@@ -29,6 +31,7 @@ class Target:
     velocity_counts_per_s: XY
     speed_sigma_counts_per_s: XY
     age_ns: int
+    is_clear: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class Trigger:
                 return True
             if since_s < self.settings.interval_s:
                 return False
-        if target.age_ns == 0 and self._is_inside(target, sent, lead_s):
+        if target.is_clear and self._is_inside(target, sent, lead_s):
             self._pressed_ns = now_ns
             return True
         return False

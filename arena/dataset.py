@@ -27,6 +27,7 @@ from arena.scenes import Place, iterate_scenes
 
 SCENARIO_SHARE = {"train": 0.15, "validation": 0.0, "reserved": 0.0}
 REMIXED_SHARE = {"train": 0.7, "validation": 0.0, "reserved": 0.0}
+SHOWS_DEATHS = {"train": True, "validation": False, "reserved": False}
 SIZE_WH = (640, 480)
 FRAMES_PER_JOB = 80
 EMPTY_SHARE = 0.08
@@ -50,6 +51,8 @@ class Job:
     suffix: str
     thing: str | None = None
     """A class of the game's to label; None: the living monsters."""
+    shows_deaths: bool = False
+    """Whether many monsters are killed in view; what dies has no label then: a training unlearns it."""
 
 
 def make_dataset(
@@ -111,9 +114,8 @@ def plan_jobs(
         while count > 0:
             number = len(jobs)
             part = min(count, FRAMES_PER_JOB)
-            jobs.append(
-                Job(place, part, seed * 100_003 + number, f"{number:04d}", str(images), suffix, thing)
-            )
+            prefix, dies = f"{number:04d}", SHOWS_DEATHS[split] and not thing
+            jobs.append(Job(place, part, seed * 100_003 + number, prefix, str(images), suffix, thing, dies))
             count -= part
     return jobs
 
@@ -148,7 +150,7 @@ def run_job(job: Job) -> list[Row]:
     rows: list[Row] = []
     attempts = empty = 0
     sought = frozenset([job.thing]) if job.thing else MONSTERS
-    with closing(iterate_scenes(job.place, rng, sought)) as scenes:
+    with closing(iterate_scenes(job.place, rng, sought, job.shows_deaths)) as scenes:
         for state in scenes:
             attempts += 1
             if len(rows) >= job.frames or attempts > 15 * job.frames:
@@ -156,7 +158,8 @@ def run_job(job: Job) -> list[Row]:
             pixels = np.ascontiguousarray(state.screen_buffer)
             sprites = find_things(state, job.thing) if job.thing else find_monsters(state)
             boxes = [(sprite.box, is_hidden(sprite, pixels)) for sprite in sprites]
-            boxes += [] if job.thing else [(box, True) for box in find_dying(state)]
+            if not job.thing and not job.shows_deaths:
+                boxes += [(box, True) for box in find_dying(state)]
             if not boxes and empty >= EMPTY_SHARE * job.frames:
                 continue
             empty += not boxes

@@ -1,5 +1,6 @@
 """Varied game states to label: maps from many viewpoints, scenarios, and remixed maps."""
 
+import math
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import chdir, contextmanager
@@ -10,11 +11,12 @@ from typing import Any
 import numpy as np
 import vizdoom as vzd
 
-from arena.labels import MONSTERS
+from arena.labels import MONSTERS, find_dying, find_monsters
 from arena.maps import SCENARIOS
 from arena.remix import write_remix
 from arena.views import choose_viewpoint, read_walls
 
+SCREEN_WIDTH_PX = 640
 SCENES_PER_MAP_START = 25
 FRUITLESS_STARTS = 3
 WEAPONS = (
@@ -28,6 +30,17 @@ WEAPONS = (
     "PlasmaRifle",
 )
 ALL_WEAPONS_SHARE = 0.6
+KILLED_CLASS_SHARE = 0.1
+"""Of the views where deaths are wanted, in how many all things of the looked-at class fall at once; those of
+the weaker classes burst."""
+SHOT_SHARE = 0.35
+"""In how many what is in sight is shot at, and falls as in a game."""
+VOLLEY = 40
+"""Moments of 1 to 6 tics, at most: most monsters fall within."""
+LIVING_SHARE = 0.4
+"""Of a volley's pictures in which nothing falls, how many are shown."""
+FOCAL_PX = SCREEN_WIDTH_PX / 2
+"""Of 90 degrees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +52,18 @@ class Place:
 
 
 def iterate_scenes(
-    place: Place, rng: np.random.Generator, sought: frozenset[str] = MONSTERS
+    place: Place, rng: np.random.Generator, sought: frozenset[str] = MONSTERS, shows_deaths: bool = False
 ) -> Generator[Any, None, None]:
     """Game states without end, the same for the same generator; the game closes with the iterator.
 
-    On maps the view goes near things of the classes `sought`.
+    On maps the view goes near things of the classes `sought`. With `shows_deaths` many of them are killed
+    before the player's eyes.
     """
     with open_headless(place, rng) as game:
-        yield from _scenario_scenes(game, rng) if place.name in SCENARIOS else _map_scenes(game, rng, sought)
+        if place.name in SCENARIOS:
+            yield from _scenario_scenes(game, rng, shows_deaths)
+        else:
+            yield from _map_scenes(game, rng, sought, shows_deaths)
 
 
 @contextmanager
@@ -89,7 +106,9 @@ def open_headless(place: Place, rng: np.random.Generator) -> Iterator[vzd.DoomGa
             game.close()
 
 
-def _map_scenes(game: vzd.DoomGame, rng: np.random.Generator, sought: frozenset[str]) -> Iterator[Any]:
+def _map_scenes(
+    game: vzd.DoomGame, rng: np.random.Generator, sought: frozenset[str], shows_deaths: bool
+) -> Iterator[Any]:
     """Stand at varied distances from what is sought, looking roughly at one; then walk a little.
 
     Ends where a map has nothing of it, or offers no view, for some starts.
@@ -128,6 +147,12 @@ def _map_scenes(game: vzd.DoomGame, rng: np.random.Generator, sought: frozenset[
             wanted = angle + rng.normal(0, 18)
             turn = (game.get_game_variable(vzd.GameVariable.ANGLE) - wanted + 180) % 360 - 180
             game.make_action([turn, 0, 0], 1)
+            fate = rng.random() if shows_deaths else 1.0
+            if fate < SHOT_SHARE:
+                yield from _volley(game, rng)
+                continue
+            if fate < SHOT_SHARE + KILLED_CLASS_SHARE:
+                game.send_game_command(f"kill {thing.name}")
             for _ in range(int(rng.integers(1, 5))):
                 fire = rng.random() < 0.25
                 game.make_action(
@@ -140,15 +165,40 @@ def _map_scenes(game: vzd.DoomGame, rng: np.random.Generator, sought: frozenset[
                 yield state
 
 
-def _scenario_scenes(game: vzd.DoomGame, rng: np.random.Generator) -> Iterator[Any]:
+def _scenario_scenes(game: vzd.DoomGame, rng: np.random.Generator, shows_deaths: bool) -> Iterator[Any]:
     """Turn and fire at random in a scenario, so that monsters come near and corpses lie about."""
     while True:
         game.new_episode()
         if rng.random() < 0.5:
             game.send_game_command("god")
         for _ in range(int(rng.integers(40, 160))):
+            if shows_deaths and rng.random() < SHOT_SHARE:
+                yield from _volley(game, rng)
+            if game.is_episode_finished():
+                break
             forward = int(rng.random() < 0.2)
             game.make_action([rng.normal(0, 12), forward, int(rng.random() < 0.3)], int(rng.integers(2, 10)))
             if game.is_episode_finished():
                 break
             yield game.get_state()
+
+
+def _volley(game: vzd.DoomGame, rng: np.random.Generator) -> Iterator[Any]:
+    """Fire at the largest monster in sight, and at the next one; mostly what falls is looked at."""
+    for _ in range(VOLLEY):
+        state = game.get_state()
+        boxes = [monster.box for monster in find_monsters(state)]
+        falls = bool(find_dying(state))
+        if not boxes and not falls:
+            return
+        turn = 0.0
+        if not falls:
+            left, _, right, _ = max(boxes, key=lambda box: (box[2] - box[0]) * (box[3] - box[1]))
+            turn = math.degrees(math.atan2((left + right) / 2 - SCREEN_WIDTH_PX / 2, FOCAL_PX))
+        tics = int(rng.integers(1, 4) if falls else rng.integers(2, 7))
+        game.make_action([turn + rng.normal(0, 1.5), 0, int(not falls)], tics)
+        state = game.get_state()
+        if state is None:
+            return
+        if find_dying(state) or rng.random() < LIVING_SHARE:
+            yield state

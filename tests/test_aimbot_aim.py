@@ -123,7 +123,7 @@ def test_mirrored_input_gives_mirrored_counts(dx_px: float, dy_px: float) -> Non
 
 def make_target(bearing_counts: XY, velocity: XY = (0.0, 0.0)) -> Target:
     box, half, none = (0, 0, 1, 1), (1.0, 1.0), (0.0, 0.0)
-    return Target(1, 0, box, none, bearing_counts, bearing_counts, half, velocity, none, 0)
+    return Target(1, 0, box, none, bearing_counts, bearing_counts, half, velocity, none, 0, is_clear=True)
 
 
 def test_remainders_are_carried_and_not_lost() -> None:
@@ -214,6 +214,11 @@ def test_the_aim_point_is_where_the_class_says() -> None:
 
 
 def fire_at(x_px: float, frames: int = 1, trigger: TriggerSettings | None = None) -> list[bool]:
+    found = make_detections([[x_px - 20, 200, x_px + 20, 280]])
+    return fire_on([found] * frames, trigger)
+
+
+def fire_on(pictures: list[Detections], trigger: TriggerSettings | None = None) -> list[bool]:
     settings = AimSettings(
         view=doom_view(),
         controller=ControllerSettings(dead_zone_deg=30),
@@ -221,9 +226,9 @@ def fire_at(x_px: float, frames: int = 1, trigger: TriggerSettings | None = None
     )
     aimer = Aimer(settings, ["monster"])
     fired = []
-    for index in range(frames):
+    for index, found in enumerate(pictures):
         frame: Frame = make_frame(index, index * 20 * MS)
-        target = aimer.select(frame, make_detections([[x_px - 20, 200, x_px + 20, 280]]))
+        target = aimer.select(frame, found)
         fired.append(aimer.steer(frame, target, frame.captured_ns).fire)
     return fired
 
@@ -239,6 +244,14 @@ def test_the_trigger_fires_inside_the_box_and_not_beside_it() -> None:
 def test_a_press_is_held_then_let_go_until_the_interval_is_over() -> None:
     trigger = TriggerSettings(enabled=True, press_s=0.05, interval_s=0.1)
     assert fire_at(320, 7, trigger) == [True, True, True, False, False, True, True]
+
+
+def test_what_is_left_of_a_target_is_not_fired_at() -> None:
+    rapid = TriggerSettings(enabled=True, press_s=0.01, interval_s=0.0)
+    whole, remnant = ([300, 200, 340, 280], [312, 230, 328, 245])
+    sure, unsure = make_detections([whole]), make_detections([whole], confidence=0.2)
+    assert fire_on([sure, make_detections([remnant]), sure], rapid) == [True, False, True]
+    assert fire_on([sure, unsure, sure], rapid) == [True, False, True]
 
 
 def test_the_search_turns_only_after_its_wait_and_never_fires() -> None:

@@ -1,6 +1,8 @@
 """Which maps a split may show, and small data sets from the real game."""
 
 import json
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -10,8 +12,9 @@ import pytest
 pytest.importorskip("vizdoom")
 
 from arena.dataset import Job, make_dataset, plan_jobs, run_guarded, run_job, to_coco
+from arena.labels import find_dying
 from arena.maps import SCENARIOS, SPLITS
-from arena.scenes import Place
+from arena.scenes import Place, iterate_scenes
 from arena.views import cast_ray, choose_viewpoint
 
 ROOM = np.array([(0, 0, 1000, 0), (1000, 0, 1000, 600), (1000, 600, 0, 600), (0, 600, 0, 0)], np.float64)
@@ -106,6 +109,27 @@ def test_the_same_job_makes_the_same_frames_and_boxes(tmp_path: Path, place: Pla
         results.append((rows, [(folder / name).read_bytes() for name, _ in rows]))
     assert results[0] == results[1]
     assert len(results[0][0]) == 6
+
+
+def test_training_alone_shows_monsters_that_die() -> None:
+    for split, shown in (("train", True), ("validation", False), ("reserved", False)):
+        assert {job.shows_deaths for job in plan_jobs(split, 100, 1, Path(), ".png")} == {shown}
+    assert not any(job.shows_deaths for job in plan_jobs("train", 100, 1, Path(), ".png", "ExplosiveBarrel"))
+
+
+@pytest.mark.parametrize("name", ["deadly_corridor", "freedoom2/MAP03"])
+def test_they_are_shot_before_the_view_and_have_no_label(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(iterate_scenes(Place(name), np.random.default_rng(5), shows_deaths=True)) as scenes:
+        dying = sum(bool(find_dying(state)) for state in islice(scenes, 120))
+    assert dying >= 2
+    everything = [(0.0, 0.0, 640.0, 480.0)]
+    monkeypatch.setattr("arena.dataset.find_dying", lambda state: everything)
+    with_them = run_job(Job(Place(name), 4, 5, "0000", str(tmp_path), ".png"))
+    without = run_job(Job(Place(name), 4, 5, "0000", str(tmp_path), ".png", shows_deaths=True))
+    assert all((everything[0], True) in boxes for _, boxes in with_them)
+    assert not any((everything[0], True) in boxes for _, boxes in without)
 
 
 def test_another_thing_than_monsters_is_sought_and_labelled(tmp_path: Path) -> None:

@@ -149,13 +149,15 @@ def describe_box(
     bearing = ((x0 + x1) / 2 + shown, 0.0)
     aim = ((left + right) / 2, middle_y)
     half = ((x1 - x0) / 2, math.inf)  # heights do not count: the game aims up and down by itself
-    return Target(track_id, 0, box, aim, bearing, bearing, half, velocity, (0.0, 0.0), 0)
+    return Target(track_id, 0, box, aim, bearing, bearing, half, velocity, (0.0, 0.0), 0, is_clear=True)
 
 
 def describe_unseen(monster: Monster, view: View, shown: float) -> Target:
     """A target to turn to and not to fire at."""
     bearing = (view.deg_to_yaw_counts(monster.bearing_deg) + shown, 0.0)
     nowhere = (0.0, 0.0)
+    box = (0.0, 0.0, 0.0, 0.0)
+    half = velocity = sigma = nowhere
     return Target(
-        monster.monster_id, 0, (0.0, 0.0, 0.0, 0.0), nowhere, bearing, bearing, nowhere, nowhere, nowhere, 1
+        monster.monster_id, 0, box, nowhere, bearing, bearing, half, velocity, sigma, 1, is_clear=False
     )
