@@ -86,7 +86,6 @@ class Selector:
         wanted = [self._may_be_target(one, view, shown, frame.size_wh) for one in seen.rows]
         seen = seen.take(np.flatnonzero(wanted))
         tracks = self.tracker.update(seen, now_ns, self.settings.min_confidence)
-        self._shot.look(tracks, now_ns)
         chosen = self._choose(tracks, view, ledger.total, now_ns)
         self._locked_id = chosen.track_id if chosen else None
         return describe_target(chosen, now_ns, self.settings.min_confidence) if chosen else None

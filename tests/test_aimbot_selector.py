@@ -104,24 +104,6 @@ def test_a_target_that_was_shot_and_of_which_little_is_left_to_see_yields_at_onc
         assert choose(aimer, make_detections([rest, FAR]), 2) == expected
 
 
-def test_a_target_that_was_shot_and_grows_wider_at_once_falls() -> None:
-    wide = [322, 230, 358, 272]
-    for fire, wider, expected in ((True, 0.2, FAR), (False, 0.2, wide), (True, 0.0, wide)):
-        aimer = make_aimer(shot={"wider": wider})
-        assert choose(aimer, make_detections([NEAR, FAR])) == NEAR
-        aimer.applied(1, 0, 0, fire)
-        assert choose(aimer, make_detections([NEAR, FAR]), 1) == NEAR
-        assert choose(aimer, make_detections([wide, FAR]), 2) == expected
-
-
-def test_what_comes_out_from_behind_a_flash_has_not_grown() -> None:
-    aimer = make_aimer(shot={"wider": 0.2})
-    assert choose(aimer, make_detections([NEAR, FAR])) == NEAR
-    aimer.applied(1, 0, 0, True)
-    for index, box in enumerate((NEAR, [334, 230, 346, 250], NEAR), start=1):
-        assert choose(aimer, make_detections([box, FAR]), index) == box
-
-
 def test_what_was_shot_long_ago_is_let_go_of_no_sooner_than_anything() -> None:
     aimer = make_aimer(let_go_s=0.1, shot={"let_go_s": 0.0, "shows_s": 0.1})
     assert choose(aimer, make_detections([NEAR, FAR])) == NEAR
