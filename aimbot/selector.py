@@ -86,6 +86,7 @@ class Selector:
         wanted = [self._may_be_target(one, view, shown, frame.size_wh) for one in seen.rows]
         seen = seen.take(np.flatnonzero(wanted))
         tracks = self.tracker.update(seen, now_ns, self.settings.min_confidence)
+        self._shot.look(tracks, now_ns)
         chosen = self._choose(tracks, view, ledger.total, now_ns)
         self._locked_id = chosen.track_id if chosen else None
         return describe_target(chosen, now_ns, self.settings.min_confidence) if chosen else None
@@ -108,7 +109,7 @@ class Selector:
 
     def _choose(self, tracks: Sequence[Track], view: View, sent: XY, now_ns: int) -> Track | None:
         """The best by rank, unless the locked one is as good within the margins."""
-        ready = [track for track in tracks if self._is_confirmed(track)]
+        ready = [track for track in tracks if self._is_confirmed(track) and not self._shot.felled(track)]
         if not ready:
             self._rival = None
             return None
@@ -159,7 +160,7 @@ class Selector:
         else:
             value = view.counts_to_deg((x - sent[0], y - sent[1]))
         is_hidden = track.hidden_s(now_ns) > self.settings.let_go_s
-        return is_hidden or self._shot.felled(track, now_ns), self._class_rank(track), value, track.track_id
+        return is_hidden, self._class_rank(track), value, track.track_id
 
     def _class_rank(self, track: Track) -> int:
         name, first = self._names[track.seen.class_id], self.settings.priority

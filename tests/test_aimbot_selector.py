@@ -104,13 +104,26 @@ def test_a_target_that_was_shot_and_of_which_little_is_left_to_see_yields_at_onc
         assert choose(aimer, make_detections([rest, FAR]), 2) == expected
 
 
-def test_what_was_shot_long_ago_is_let_go_of_no_sooner_than_anything() -> None:
-    aimer = make_aimer(let_go_s=0.1, shot={"let_go_s": 0.0, "shows_s": 0.1})
+def test_the_only_target_is_none_once_it_was_shot_and_fell_until_it_is_seen_again() -> None:
+    for fire, expected in ((True, None), (False, NEAR)):
+        aimer = make_aimer(shot={"let_go_s": 0.0, "shows_s": 0.02})
+        assert choose(aimer, make_detections([NEAR])) == NEAR
+        aimer.applied(1, 0, 0, fire)
+        for index in range(1, 6):  # for longer than a shot shows
+            assert choose(aimer, make_detections([]), index) == expected
+        assert choose(aimer, make_detections([NEAR]), 6) == NEAR
+
+
+@pytest.mark.parametrize(("gone_at", "expected"), [(2, NEAR), (4, FAR), (7, NEAR)])
+def test_who_goes_sooner_or_later_than_a_shot_shows_has_not_fallen(gone_at: int, expected: list[int]) -> None:
+    window = {"let_go_s": 0.0, "shows_after_s": 3.5 * 0.016, "shows_s": 6.5 * 0.016}
+    aimer = make_aimer(let_go_s=0.1, shot=window)
     assert choose(aimer, make_detections([NEAR, FAR])) == NEAR
     aimer.applied(1, 0, 0, True)
-    for index in range(1, 10):
+    for index in range(1, gone_at):
         assert choose(aimer, make_detections([NEAR, FAR]), index) == NEAR
-    assert choose(aimer, make_detections([FAR]), 10) == NEAR
+    for index in range(gone_at, gone_at + 6):
+        assert choose(aimer, make_detections([FAR]), index) == expected
 
 
 def test_what_is_left_of_the_only_target_stays_the_target() -> None:

@@ -55,9 +55,8 @@ What the figures are of differs, so read down a card, not across cards:
 - Ours, bold: all of `detect`, from captured pixels to boxes after suppression. One class, trained on frames
   of Doom-like games; mAP50 in percent on the 600 frames of reserved maps, not to be held against COCO's.
   FP32 may multiply in TF32, as TensorRT does by default.
-- Our yolov4 was trained twice: TensorRT FP32 at 416 is of the first training (7 minutes of an H100), all else of
-  the second (7 minutes of one that trained another network beside), which sees less. Hold its FP16 and INT8
-  against docs/figures.md, not against that row.
+- Our yolov4 was trained twice: TensorRT FP32 at 416 is of the first training, 7 minutes of an H100; all else
+  is of the second, 7 minutes of one that trained another network beside, which sees less.
 """
 
 DETAILS = """
