@@ -148,21 +148,22 @@ def _map_scenes(
             turn = (game.get_game_variable(vzd.GameVariable.ANGLE) - wanted + 180) % 360 - 180
             game.make_action([turn, 0, 0], 1)
             fate = rng.random() if shows_deaths else 1.0
-            if fate < SHOT_SHARE:
-                yield from _volley(game, rng)
-                continue
-            if fate < SHOT_SHARE + KILLED_CLASS_SHARE:
+            if SHOT_SHARE <= fate < SHOT_SHARE + KILLED_CLASS_SHARE:
                 game.send_game_command(f"kill {thing.name}")
-            for _ in range(int(rng.integers(1, 5))):
-                fire = rng.random() < 0.25
-                game.make_action(
-                    [rng.normal(0, 4), int(rng.random() < 0.5), int(fire)], int(rng.integers(2, 9))
-                )
-                state = game.get_state()
-                if state is None:
-                    break
+            for state in _volley(game, rng) if fate < SHOT_SHARE else _walk(game, rng):
                 fruitless = 0
                 yield state
+
+
+def _walk(game: vzd.DoomGame, rng: np.random.Generator) -> Iterator[Any]:
+    """Look about, go a little, fire now and then."""
+    for _ in range(int(rng.integers(1, 5))):
+        fire = rng.random() < 0.25
+        game.make_action([rng.normal(0, 4), int(rng.random() < 0.5), int(fire)], int(rng.integers(2, 9)))
+        state = game.get_state()
+        if state is None:
+            return
+        yield state
 
 
 def _scenario_scenes(game: vzd.DoomGame, rng: np.random.Generator, shows_deaths: bool) -> Iterator[Any]:
@@ -187,6 +188,8 @@ def _volley(game: vzd.DoomGame, rng: np.random.Generator) -> Iterator[Any]:
     """Fire at the largest monster in sight, and at the next one; mostly what falls is looked at."""
     for _ in range(VOLLEY):
         state = game.get_state()
+        if state is None:
+            return
         boxes = [monster.box for monster in find_monsters(state)]
         falls = bool(find_dying(state))
         if not boxes and not falls:
@@ -198,7 +201,5 @@ def _volley(game: vzd.DoomGame, rng: np.random.Generator) -> Iterator[Any]:
         tics = int(rng.integers(1, 4) if falls else rng.integers(2, 7))
         game.make_action([turn + rng.normal(0, 1.5), 0, int(not falls)], tics)
         state = game.get_state()
-        if state is None:
-            return
-        if find_dying(state) or rng.random() < LIVING_SHARE:
+        if state is not None and (find_dying(state) or rng.random() < LIVING_SHARE):
             yield state
