@@ -186,12 +186,12 @@ def _scenario_scenes(game: vzd.DoomGame, rng: np.random.Generator, shows_deaths:
 
 def _volley(game: vzd.DoomGame, rng: np.random.Generator) -> Iterator[Any]:
     """Fire at the largest monster in sight, and at the next one; mostly what falls is looked at."""
+    state = game.get_state()
+    falls = state is not None and bool(find_dying(state))
     for _ in range(VOLLEY):
-        state = game.get_state()
         if state is None:
             return
         boxes = [monster.box for monster in find_monsters(state)]
-        falls = bool(find_dying(state))
         if not boxes and not falls:
             return
         turn = 0.0
@@ -201,5 +201,6 @@ def _volley(game: vzd.DoomGame, rng: np.random.Generator) -> Iterator[Any]:
         tics = int(rng.integers(1, 4) if falls else rng.integers(2, 7))
         game.make_action([turn + rng.normal(0, 1.5), 0, int(not falls)], tics)
         state = game.get_state()
-        if state is not None and (find_dying(state) or rng.random() < LIVING_SHARE):
+        falls = state is not None and bool(find_dying(state))
+        if state is not None and (falls or rng.random() < LIVING_SHARE):
             yield state
