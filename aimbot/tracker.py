@@ -18,6 +18,7 @@ MOST_COST = 2.0  # at the edge of the gate without overlap
 FORBIDDEN = 1e6
 WHOLE_SHARE = 0.2  # of the area it had: with less in view a target is hidden, or has fallen
 SHRUNK_S = 0.5  # after so long a smaller size is its size
+SETTLED_S = 0.2  # a part seen for longer is a whole one: the track went over to a smaller target
 LEAST_HALF = 1e-6
 
 
@@ -64,7 +65,7 @@ class Track:
     def see(self, seen: Observation, time_ns: int) -> None:
         """Take in how it looks now; of a box that shrinks at once, a part of the target is left to see."""
         self.seen, self.sure = seen, max(self.sure, seen.confidence)
-        is_settled = time_ns - self.whole_ns >= SHRUNK_S * 1e9
+        is_settled = time_ns - self.whole_ns >= SETTLED_S * 1e9
         if seen.area_px2 >= WHOLE_SHARE * self.whole_px2 or is_settled:
             self.whole_px2, self.whole_ns = seen.area_px2, time_ns
 
