@@ -17,6 +17,8 @@ class ShotSettings(BaseModel):
     let_go_s: float = Field(
         0.1, ge=0, description="a target that went in this time and stays away so long fell"
     )
+    late_s: float = Field(0.25, ge=0, description="who goes later than this after the press hid as often")
+    late_let_go_s: float = Field(0.1, ge=0, description="so it must stay away so long")
 
 
 class Shot:
@@ -46,7 +48,9 @@ class Shot:
             self._gone_ns = now_ns
         went_s = (self._gone_ns - self._pressed_ns) / 1e9
         if self.settings.shows_after_s <= went_s <= self.settings.shows_s:
-            self._fell = track.hidden_s(now_ns) > self.settings.let_go_s
+            is_late = went_s > self.settings.late_s
+            let_go_s = self.settings.late_let_go_s if is_late else self.settings.let_go_s
+            self._fell = track.hidden_s(now_ns) > let_go_s
 
     def felled(self, track: Track) -> bool:
         """Whether the track is one that was shot, and has seemed to fall since."""

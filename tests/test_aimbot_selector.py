@@ -126,6 +126,18 @@ def test_who_goes_sooner_or_later_than_a_shot_shows_has_not_fallen(gone_at: int,
         assert choose(aimer, make_detections([FAR]), index) == expected
 
 
+def test_who_goes_late_after_the_shot_has_to_stay_away_for_longer() -> None:
+    window = {"let_go_s": 0.0, "shows_s": 6.5 * 0.016, "late_s": 3.5 * 0.016, "late_let_go_s": 1.5 * 0.016}
+    for gone_at, expected in ((3, [FAR] * 3), (4, [NEAR, FAR, FAR])):
+        aimer = make_aimer(let_go_s=0.1, shot=window)
+        choose(aimer, make_detections([NEAR, FAR]))
+        aimer.applied(1, 0, 0, True)
+        for index in range(1, gone_at):
+            assert choose(aimer, make_detections([NEAR, FAR]), index) == NEAR
+        chosen = [choose(aimer, make_detections([FAR]), index) for index in range(gone_at, gone_at + 3)]
+        assert chosen == expected
+
+
 def test_what_is_left_of_the_only_target_stays_the_target() -> None:
     aimer = make_aimer(let_go_s=0.0)
     rest = [335, 230, 344, 244]
@@ -137,9 +149,9 @@ def test_a_target_that_stays_small_is_whole_again() -> None:
     aimer = make_aimer(let_go_s=0.0)
     small = [335, 230, 344, 244]
     choose(aimer, make_detections([NEAR, FAR]))
-    chosen = [choose(aimer, make_detections([small, FAR]), index) for index in range(1, 60)]
+    chosen = [choose(aimer, make_detections([small, FAR]), index) for index in range(1, 20)]
     assert chosen[0] == FAR
-    assert chosen[-1] == small
+    assert chosen[-1] == small  # 0.3 s later
 
 
 def test_a_target_that_is_known_is_followed_with_less_confidence_than_a_new_one_needs() -> None:
