@@ -17,8 +17,8 @@ SURPRISE = 9.0  # squared deviations, of both axes together: met by chance once 
 MOST_COST = 2.0  # at the edge of the gate without overlap
 FORBIDDEN = 1e6
 WHOLE_SHARE = 0.2  # of the area it had: with less in view a target is hidden, or has fallen
-SHRUNK_S = 0.5  # after so long a smaller size is its size
-SETTLED_S = 0.2  # a part seen for longer is a whole one: the track went over to a smaller target
+SHRUNK_S = 0.5  # what was the full size of a target fades in this time
+SETTLED_S = 0.2  # a part seen for so long is a whole one: the track went over to a smaller target
 LEAST_HALF = 1e-6
 
 
