@@ -27,13 +27,13 @@ class Motions(Columns):
 
     def predict(self, dt_s: Floats, agility: Floats) -> Self:
         """`dt_s` (N, 1) later; `agility` (2,) is what a velocity's deviation grows to in one second of it."""
-        q = agility * agility
+        gained = agility * agility * dt_s
         return type(self)(
             self.position + self.velocity * dt_s,
             self.velocity,
-            self.var_position + (2 * self.cov + (self.var_velocity + q * dt_s / 3) * dt_s) * dt_s,
-            self.cov + (self.var_velocity + q * dt_s / 2) * dt_s,
-            self.var_velocity + q * dt_s,
+            self.var_position + (2 * self.cov + (self.var_velocity + gained / 3) * dt_s) * dt_s,
+            self.cov + (self.var_velocity + gained / 2) * dt_s,
+            self.var_velocity + gained,
         )
 
     def correct(self, measured: Floats, var_measured: Floats) -> Self:

@@ -39,8 +39,9 @@ class Offsets:
 
     def place(self, shown: XY, view_sigma: XY = (0.0, 0.0)) -> Observations:
         """In the world frame, of a picture that shows these total counts, to within a deviation."""
-        bearing, centre = self.aim + shown, self.centre + shown
-        sigma = np.maximum(np.hypot(self.sigma, view_sigma), LEAST_SIGMA_COUNTS)
+        total = np.array(shown)
+        bearing, centre = self.aim + total, self.centre + total
+        sigma = np.maximum(np.hypot(self.sigma, np.array(view_sigma)), LEAST_SIGMA_COUNTS)
         gate = self.gate + 2 * view_sigma[0]
         size_px = self.box_xyxy_px[:, 2:] - self.box_xyxy_px[:, :2]
         columns: list[list[Any]] = [
@@ -56,19 +57,22 @@ class Offsets:
 
 
 def measure_offsets(
-    detections: Detections, aim_points: Sequence[XY], tracker: TrackerSettings, view: View
+    detections: Detections, aim_points: Sequence[XY] | Floats, tracker: TrackerSettings, view: View
 ) -> Offsets:
     """Each detection as an angle from the crosshair, in their order.
 
     aim_points: where in the box to aim, from its left and top, 0 to 1, by class id.
     """
     boxes = detections.xyxy_px.astype(np.float64)
-    left_top, size = boxes[:, :2], boxes[:, 2:] - boxes[:, :2]
-    aim_px = left_top + np.array(aim_points)[detections.class_id] * size
-    aim, near, far = view.offsets_counts(np.stack([aim_px, left_top, boxes[:, 2:]]))
-    half = (far - near) / 2
+    left_top, right_bottom = boxes[:, :2], boxes[:, 2:]
+    size = right_bottom - left_top
+    aim_px = left_top + np.asarray(aim_points).take(detections.class_id, axis=0) * size
+    points = np.concatenate([aim_px, left_top, right_bottom]).reshape(3, -1, 2)
+    aim, near, far = view.offsets_counts(points)
+    whole = far - near
+    half = whole / 2
     share = np.array([tracker.noise_share_x, tracker.noise_share_y])
-    counts_per_px = 2 * half / np.maximum(size, 1)
+    counts_per_px = whole / np.maximum(size, 1)
     return Offsets(
         detections.class_id.astype(np.int64),
         detections.confidence,

@@ -53,8 +53,8 @@ def tell_lateness(times_ns: Sequence[int], within_ns: tuple[int, int], most_late
     The picture is from between the times `within_ns`, any alike: a total that is shown for less of that is
     less likely, and one from outside is very unlikely.
     """
-    bounds = np.clip(times_ns, *within_ns)
-    shares = np.diff(bounds) / max(within_ns[1] - within_ns[0], 1)
+    bounds = np.minimum(np.maximum(times_ns, within_ns[0]), within_ns[1])
+    shares = (bounds[1:] - bounds[:-1]) / max(within_ns[1] - within_ns[0], 1)
     return -2 * np.log(np.maximum(shares, np.exp(-most_late / 2)))
 
 
@@ -64,16 +64,18 @@ def tell_misfits(offsets: Offsets, tracker: Tracker, totals: Sequence[XY], captu
     sent = np.array(totals)[:, None, None]
     off = motions.position[:, None] - offsets.aim - sent  # (totals, tracks, boxes, 2)
     variance = motions.var_position[:, None] + offsets.sigma**2 + 1e-9
-    misfit = (off * off / variance).sum(axis=-1)
-    misfit[:, class_id[:, None] != offsets.class_id] = MOST_MISFIT
-    best: Floats = misfit.min(axis=-1).clip(max=MOST_MISFIT).sum(axis=-1)
+    squared = off * off / variance
+    misfit = squared[..., 0] + squared[..., 1]
+    np.copyto(misfit, MOST_MISFIT, where=class_id[:, None] != offsets.class_id)
+    best: Floats = np.minimum(misfit.min(axis=-1), MOST_MISFIT).sum(axis=-1)
     return best
 
 
 def choose_total(totals: Sequence[XY], costs: Floats) -> tuple[XY, XY]:
     """The likeliest of the totals, and the deviation of the truth from it."""
-    best = int(np.argmin(costs))
+    best = int(costs.argmin())
     weights = np.exp((costs[best] - costs) / 2)
-    off = np.array(totals) - totals[best]
+    off = np.array(totals)
+    off = off - off[best]
     sigma_x, sigma_y = np.sqrt((weights[:, None] * off * off).sum(axis=0) / weights.sum()).tolist()
     return totals[best], (sigma_x, sigma_y)

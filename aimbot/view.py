@@ -59,11 +59,13 @@ class View:
 
     def __init__(self, settings: ViewSettings, frame_size_wh: tuple[int, int]) -> None:
         self.counts_to_deg = settings.counts_to_deg
+        self.frame_size_wh = frame_size_wh
         width = settings.game_width_px or frame_size_wh[0]
-        self._focal_px = width / 2 / math.tan(math.radians(settings.fov_deg) / 2)
-        self._focal_y_px = self._focal_px * settings.pixel_aspect
-        self._centre = (frame_size_wh[0] / 2, frame_size_wh[1] / 2)
+        focal_px = width / 2 / math.tan(math.radians(settings.fov_deg) / 2)
+        self._focal_px = np.array([focal_px, focal_px * settings.pixel_aspect])
+        self._centre_px = np.array(frame_size_wh) / 2
         self._yaw, self._pitch = settings.yaw_deg_per_count, settings.pitch_deg_per_count
+        self._deg_per_count = np.array([self._yaw, self._pitch or 1.0])
 
     def offset_counts(self, xy_px: XY) -> XY:
         """Counts that bring the point under the crosshair: angle = atan(offset / focal length).
@@ -75,10 +77,14 @@ class View:
 
     def offsets_counts(self, xy_px: NDArray[np.float64]) -> NDArray[np.float64]:
         """The same for points (…, 2)."""
-        x, y = np.moveaxis((xy_px - np.array(self._centre)) / (self._focal_px, self._focal_y_px), -1, 0)
-        yaw = np.degrees(np.arctan(x)) / self._yaw
-        pitch = np.degrees(np.arctan2(y, np.hypot(1, x))) / self._pitch if self._pitch else np.zeros_like(y)
-        return np.stack([yaw, pitch], axis=-1)
+        slopes = (xy_px - self._centre_px) / self._focal_px
+        x, y = slopes[..., 0], slopes[..., 1]
+        angles = np.zeros(slopes.shape)
+        np.arctan(x, out=angles[..., 0])
+        if self._pitch:
+            np.arctan2(y, np.hypot(1, x), out=angles[..., 1])
+        counts: NDArray[np.float64] = np.degrees(angles) / self._deg_per_count
+        return counts
 
     def deg_to_yaw_counts(self, deg: float) -> float:
         """Yaw counts that turn the view by `deg`."""
