@@ -1,5 +1,6 @@
 """Tracks in the world frame: bearings that stay put while the view turns."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import lap
@@ -110,11 +111,14 @@ class Tracker:
         """Forget every track; identities are never used again."""
         self.tracks: list[Track] = []
         self._motions, self._looks = self._begin(gather_observations([]), 0)
+        self._ahead: tuple[int, Motions] | None = None  # what was predicted since they last changed
 
     def predict(self, time_ns: int) -> tuple[Motions, NDArray[np.int64]]:
         """Where the tracks should be, and their classes, in the order of `tracks`."""
-        dt_s = (time_ns - self._looks.seen_ns)[:, None] / 1e9
-        return self._motions.predict(dt_s, self._agility), self._looks.class_id
+        if self._ahead is None or self._ahead[0] != time_ns:
+            dt_s = (time_ns - self._looks.seen_ns)[:, None] / 1e9
+            self._ahead = time_ns, self._motions.predict(dt_s, self._agility)
+        return self._ahead[1], self._looks.class_id
 
     def update(self, seen: Observations, captured_ns: int, least_confidence: float = 0.0) -> list[Track]:
         """Match the observations of one frame to tracks; returns the live tracks, oldest first.
@@ -122,16 +126,14 @@ class Tracker:
         least_confidence: of what starts a track; any observation continues one.
         """
         matched, numbers = self._match(seen, captured_ns)
-        self._correct(matched, seen.take(numbers), captured_ns)
-        alive = self._looks.seen_ns >= captured_ns - round(self.settings.coast_s * 1e9)
-        if not alive.all():
-            rows = np.flatnonzero(alive)
-            self.tracks = [self.tracks[row] for row in rows.tolist()]
-            self._motions, self._looks = self._motions.take(rows), self._looks.take(rows)
+        if len(matched):
+            self._correct(matched, seen.take(numbers), captured_ns)
+        self._drop(captured_ns - round(self.settings.coast_s * 1e9))
         if len(numbers) < len(seen):
-            rest = np.setdiff1d(np.arange(len(seen)), numbers).tolist()
-            sure = [row for row in rest if seen.rows[row].confidence >= least_confidence]
-            self._start(seen.take(sure), captured_ns)
+            rest = set(range(len(seen))).difference(numbers.tolist())
+            sure = [row for row in sorted(rest) if seen.rows[row].confidence >= least_confidence]
+            if sure:
+                self._start(seen.take(sure), captured_ns)
         return self.tracks
 
     def _match(self, seen: Observations, time_ns: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -141,9 +143,17 @@ class Tracker:
         late_s = (time_ns - self._looks.seen_ns)[:, None] / 1e9
         at = self._motions.position + self._looks.speed_counts_per_s * late_s
         costs = cost_matches(at, self._looks, seen)
-        assigned = lap.lapjv(costs, extend_cost=True, cost_limit=MOST_COST)[1]
-        matched = np.flatnonzero(assigned >= 0)
-        return matched, assigned[matched]
+        assigned = lap.lapjv(costs, extend_cost=True, cost_limit=MOST_COST, return_cost=False)[0]
+        matched = (assigned >= 0).nonzero()[0]
+        return matched, assigned.take(matched)
+
+    def _drop(self, oldest_ns: int) -> None:
+        """Forget the tracks that were last seen before this."""
+        alive = [row for row, track in enumerate(self.tracks) if track.seen_ns >= oldest_ns]
+        if len(alive) < len(self.tracks):
+            self.tracks = [self.tracks[row] for row in alive]
+            self._motions, self._looks = self._motions.take(alive), self._looks.take(alive)
+            self._ahead = None
 
     def _begin(self, seen: Observations, captured_ns: int) -> tuple[Motions, Looks]:
         """At rest as far as is known."""
@@ -156,62 +166,48 @@ class Tracker:
     def _start(self, seen: Observations, captured_ns: int) -> None:
         motions, looks = self._begin(seen, captured_ns)
         self._motions, self._looks = self._motions.join(motions), self._looks.join(looks)
-        for one in seen.rows:
-            self.tracks.append(start_track(self._next_id, one, captured_ns))
-            self._next_id += 1
-        self._describe(np.arange(len(self.tracks) - len(seen), len(self.tracks)))
+        self._ahead = None
+        started = [start_track(self._next_id + row, one, captured_ns) for row, one in enumerate(seen.rows)]
+        self._next_id += len(started)
+        self.tracks += started
+        describe_tracks(started, motions, looks)
 
     def _correct(self, rows: NDArray[np.intp], seen: Observations, captured_ns: int) -> None:
-        """Take the observations in, of the tracks in these rows."""
-        for row, one in zip(rows.tolist(), seen.rows, strict=True):
-            self.tracks[row].see(one, captured_ns)
-        self._looks.half_size_counts[rows] = seen.half_size_counts
+        """Take the observations in, of the tracks in these rows, which ascend."""
+        tracks = [self.tracks[row] for row in rows.tolist()]
+        for track, one in zip(tracks, seen.rows, strict=True):
+            track.see(one, captured_ns)
         # The same instant again teaches nothing of a motion.
-        moved = self._looks.seen_ns[rows] < captured_ns
-        if not moved.any():
+        moved = [number for number, track in enumerate(tracks) if track.seen_ns < captured_ns]
+        if len(moved) < len(tracks):
+            self._looks.half_size_counts[rows] = seen.half_size_counts
+            rows, seen, tracks = rows.take(moved), seen.take(moved), [tracks[number] for number in moved]
+        if not tracks:
             return
-        if not moved.all():
-            rows, seen = rows[moved], seen.take(np.flatnonzero(moved))
-        dt_s = (captured_ns - self._looks.seen_ns[rows])[:, None] / 1e9
-        variances = seen.sigma_counts**2 + self._find_hidden(rows, seen, dt_s) ** 2
-        motions = self._motions.take(rows).predict(dt_s, self._agility)
-        turned = motions.surprise(seen.bearing_counts, variances) > SURPRISE
-        if turned.any():  # their speed is as unknown as when they were first seen
-            some = np.flatnonzero(turned)
-            motions.put(some, motions.take(some).doubt(self._var_speed, dt_s[some]))
+        motions, looks = self._follow(rows, seen, captured_ns)
+        if len(rows) == len(self.tracks):
+            self._motions, self._looks = motions, looks
+        else:
+            self._motions.put(rows, motions)
+            self._looks.put(rows, looks)
+        self._ahead = None
+        describe_tracks(tracks, motions, looks)
+
+    def _follow(self, rows: NDArray[np.intp], seen: Observations, captured_ns: int) -> tuple[Motions, Looks]:
+        """What the tracks in these rows become."""
+        before = self._looks.take(rows)
+        dt_s = (captured_ns - before.seen_ns)[:, None] / 1e9
+        full = np.maximum(before.full_half_counts * np.exp(-dt_s / SHRUNK_S), seen.half_size_counts)
+        hidden = full - seen.half_size_counts  # so far off the middle of the box may be
+        variances = seen.sigma_counts**2 + hidden**2
+        motions = self.predict(captured_ns)[0].take(rows)
+        turned = (motions.surprise(seen.bearing_counts, variances) > SURPRISE).nonzero()[0]
+        if len(turned):  # their speed is as unknown as when they were first seen
+            motions.put(turned, motions.take(turned).doubt(self._var_speed, dt_s[turned]))
         motions = motions.correct(seen.bearing_counts, variances)
-        self._motions.put(rows, motions)
-        self._looks.speed_counts_per_s[rows] = find_speeds(motions)
-        self._looks.seen_ns[rows] = captured_ns
-        self._describe(rows)
-
-    def _find_hidden(self, rows: NDArray[np.intp], seen: Observations, dt_s: Floats) -> Floats:
-        """By how much half of each size is less than it was: so far off the middle of the box may be.
-
-        The full sizes are carried on.
-        """
-        faded = self._looks.full_half_counts[rows] * np.exp(-dt_s / SHRUNK_S)
-        full = np.maximum(faded, seen.half_size_counts)
-        self._looks.full_half_counts[rows] = full
-        hidden: Floats = full - seen.half_size_counts
-        return hidden
-
-    def _describe(self, rows: NDArray[np.intp]) -> None:
-        """Enter what the filters say in the tracks."""
-        columns = zip(
-            rows.tolist(),
-            self._motions.position[rows].tolist(),
-            self._looks.speed_counts_per_s[rows].tolist(),
-            np.sqrt(self._motions.var_velocity[rows]).tolist(),
-            self._looks.seen_ns[rows].tolist(),
-            strict=True,
-        )
-        for row, (x, y), (vx, vy), (sigma_x, sigma_y), seen_ns in columns:
-            track = self.tracks[row]
-            track.bearing_counts = x, y
-            track.velocity_counts_per_s = vx, vy
-            track.speed_sigma_counts_per_s = sigma_x, sigma_y
-            track.seen_ns = seen_ns
+        seen_ns = np.full(len(rows), captured_ns, np.int64)
+        looks = Looks(before.class_id, seen_ns, seen.half_size_counts, find_speeds(motions), full)
+        return motions, looks
 
 
 def start_track(track_id: int, seen: Observation, captured_ns: int) -> Track:
@@ -231,6 +227,23 @@ def start_track(track_id: int, seen: Observation, captured_ns: int) -> Track:
     )
 
 
+def describe_tracks(tracks: Sequence[Track], motions: Motions, looks: Looks) -> None:
+    """Enter what the filters say in the tracks, which are theirs one by one."""
+    columns = zip(
+        tracks,
+        motions.position.tolist(),
+        looks.speed_counts_per_s.tolist(),
+        np.sqrt(motions.var_velocity).tolist(),
+        looks.seen_ns.tolist(),
+        strict=True,
+    )
+    for track, (x, y), (vx, vy), (sigma_x, sigma_y), seen_ns in columns:
+        track.bearing_counts = x, y
+        track.velocity_counts_per_s = vx, vy
+        track.speed_sigma_counts_per_s = sigma_x, sigma_y
+        track.seen_ns = seen_ns
+
+
 def find_speeds(motions: Motions) -> Floats:
     """The speeds as far as they can be told from rest.
 
@@ -238,7 +251,7 @@ def find_speeds(motions: Motions) -> Floats:
     would shake on whatever stands still, by the noise of the speed times the latency.
     """
     speed, doubt = motions.velocity**4, (RESTING * motions.var_velocity) ** 2
-    return np.divide(motions.velocity * speed, speed + doubt, out=np.zeros_like(speed), where=speed > 0)
+    return np.divide(motions.velocity * speed, speed + doubt, out=np.zeros(speed.shape), where=speed > 0)
 
 
 def cost_matches(at: Floats, looks: Looks, seen: Observations) -> Floats:
@@ -247,13 +260,14 @@ def cost_matches(at: Floats, looks: Looks, seen: Observations) -> Floats:
     at: (tracks, 2), where they are now. A pair of two classes, or beyond the gate, is forbidden.
     """
     # Each box lies about its aim point alike, so the boxes' shift is that of the bearings.
-    shift_x, shift_y = np.abs(at.T[:, :, None] - seen.bearing_counts.T[:, None])
+    shift = np.abs(at.T[:, :, None] - seen.bearing_counts.T[:, None])  # (2, tracks, observations)
     # Without vertical look all heights are 0; the overlap is then that of the widths.
-    old_x, old_y = looks.half_size_counts.T[:, :, None] + LEAST_HALF
-    new_x, new_y = seen.half_size_counts.T[:, None] + LEAST_HALF
-    shared = measure_overlap(old_x, new_x, shift_x) * measure_overlap(old_y, new_y, shift_y)
-    distance = np.hypot(shift_x, shift_y)
-    costs: Floats = distance / seen.gate_counts + 1 - shared / (4 * (old_x * old_y + new_x * new_y) - shared)
+    old = looks.half_size_counts.T[:, :, None] + LEAST_HALF
+    new = seen.half_size_counts.T[:, None] + LEAST_HALF
+    overlap = measure_overlap(old, new, shift)
+    shared, both = overlap[0] * overlap[1], 4 * (old[0] * old[1] + new[0] * new[1])
+    distance = np.hypot(shift[0], shift[1])
+    costs: Floats = distance / seen.gate_counts + 1 - shared / (both - shared)
     costs[(distance > seen.gate_counts) | (looks.class_id[:, None] != seen.class_id)] = FORBIDDEN
     return costs
 
@@ -261,4 +275,4 @@ def cost_matches(at: Floats, looks: Looks, seen: Observations) -> Floats:
 def measure_overlap(half: Floats, other_half: Floats, shift: Floats) -> Floats:
     """How much of two intervals is shared, from half their lengths and the shift of their middles."""
     both: Floats = np.minimum(half + other_half - shift, 2 * np.minimum(half, other_half))
-    return both.clip(min=0.0)
+    return np.maximum(both, 0.0)
