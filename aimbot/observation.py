@@ -67,3 +67,7 @@ def as_column(rows: Sequence[Observation]) -> NDArray[np.object_]:
     column = np.empty(len(rows), np.object_)
     column[:] = rows
     return column
+
+
+NONE_SEEN = gather_observations([])
+"""Those of a frame without any."""

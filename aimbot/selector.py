@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from aimbot.ledger import CountLedger
-from aimbot.observation import Observation
+from aimbot.observation import NONE_SEEN, Observation, Observations
 from aimbot.observing import measure_offsets
 from aimbot.shot import Shot, ShotSettings
 from aimbot.shown import estimate_shown
@@ -19,6 +19,7 @@ from detection.detections import Detections
 
 Policy = Literal["nearest", "nearest_centre", "largest", "most_confident"]
 Zone = tuple[float, float, float, float]
+Rank = tuple[bool, int, float, int]
 
 
 class SelectorSettings(BaseModel):
@@ -70,21 +71,18 @@ class Selector:
         """`names`: the detector's class names, by class id."""
         self.settings = settings
         self.tracker = tracker
-        self._view = view
+        self._view_settings = view
+        self._view: View | None = None
         self._names = tuple(names)
-        self._aim_points = list_aim_points(settings, names)
+        self._aim_points = np.array(list_aim_points(settings, names))
         self._locked_id: int | None = None
         self._shot = Shot(settings.shot)
         self._rival: tuple[int, int] | None = None  # the track that would take the lock, and since when
 
     def select(self, frame: Frame, detections: Detections, ledger: CountLedger) -> Target | None:
         """The target to aim at, or None."""
-        view, now_ns = View(self._view, frame.size_wh), frame.captured_ns
-        offsets = measure_offsets(detections, self._aim_points, self.tracker.settings, view)
-        shown, sigma = estimate_shown(offsets, self.tracker, ledger, self._view, now_ns)
-        seen = offsets.place(shown, sigma)
-        wanted = [self._may_be_target(one, view, shown, frame.size_wh) for one in seen.rows]
-        seen = seen.take(np.flatnonzero(wanted))
+        view, now_ns = self._find_view(frame.size_wh), frame.captured_ns
+        seen = self._observe(detections, view, ledger, now_ns) if len(detections) else NONE_SEEN
         tracks = self.tracker.update(seen, now_ns, self.settings.min_confidence)
         self._shot.look(tracks, now_ns)
         chosen = self._choose(tracks, view, ledger.total, now_ns)
@@ -95,13 +93,28 @@ class Selector:
         """The fire button went down, at the target that was chosen last."""
         self._shot.press(self._locked_id, pressed_ns)
 
-    def _may_be_target(self, seen: Observation, view: View, shown: XY, size_wh: tuple[int, int]) -> bool:
+    def _find_view(self, size_wh: tuple[int, int]) -> View:
+        """The view of frames of this size; frames seldom change it."""
+        if self._view is None or self._view.frame_size_wh != size_wh:
+            self._view = View(self._view_settings, size_wh)
+        return self._view
+
+    def _observe(self, detections: Detections, view: View, ledger: CountLedger, now_ns: int) -> Observations:
+        """The detections that may be targets, in the world frame."""
+        offsets = measure_offsets(detections, self._aim_points, self.tracker.settings, view)
+        shown, sigma = estimate_shown(offsets, self.tracker, ledger, self._view_settings, now_ns)
+        seen = offsets.place(shown, sigma)
+        wanted = [row for row, one in enumerate(seen.rows) if self._may_be_target(one, view, shown)]
+        return seen if len(wanted) == len(seen) else seen.take(wanted)
+
+    def _may_be_target(self, seen: Observation, view: View, shown: XY) -> bool:
         left, top, right, bottom = seen.box_xyxy_px
         if right <= left or bottom <= top:
             return False
         if self.settings.classes and self._names[seen.class_id] not in self.settings.classes:
             return False
-        x, y = (left + right) / 2 / size_wh[0], (top + bottom) / 2 / size_wh[1]
+        width, height = view.frame_size_wh
+        x, y = (left + right) / 2 / width, (top + bottom) / 2 / height
         if any(x0 <= x <= x1 and y0 <= y <= y1 for x0, y0, x1, y1 in self.settings.exclude):
             return False
         offset = (seen.bearing_counts[0] - shown[0], seen.bearing_counts[1] - shown[1])
@@ -113,12 +126,13 @@ class Selector:
         if not ready:
             self._rival = None
             return None
-        best = min(ready, key=lambda track: self._rank(track, view, sent, now_ns))
+        ranks = {track.track_id: self._rank(track, view, sent, now_ns) for track in ready}
+        best = min(ready, key=lambda track: ranks[track.track_id])
         locked = next((track for track in ready if track.track_id == self._locked_id), None)
         if locked is None or best is locked:
             self._rival = None
             return best
-        if not self._beats(best, locked, view, sent, now_ns):
+        if not self._beats(ranks[best.track_id], ranks[locked.track_id]):
             self._rival = None
             return locked
         if self._rival is None or self._rival[0] != best.track_id:
@@ -132,12 +146,11 @@ class Selector:
         is_old = (track.seen_ns - track.born_ns) / 1e9 >= self.settings.confirm_s
         return is_old or track.sure >= self.settings.sure_confidence
 
-    def _beats(self, best: Track, locked: Track, view: View, sent: XY, now_ns: int) -> bool:
+    def _beats(self, first: Rank, second: Rank) -> bool:
         """Whether a track that ranks first may take the lock: in view, by its class, or by the margin.
 
         By size and by confidence the margin is a quarter, for these have no degrees.
         """
-        first, second = (self._rank(track, view, sent, now_ns) for track in (best, locked))
         if first[:2] != second[:2]:
             return True
         mine, its = first[2], second[2]
@@ -145,7 +158,7 @@ class Selector:
             return mine < 1.25 * its  # both are negative
         return mine < its - self.settings.switch_margin_deg
 
-    def _rank(self, track: Track, view: View, sent: XY, now_ns: int) -> tuple[bool, int, float, int]:
+    def _rank(self, track: Track, view: View, sent: XY, now_ns: int) -> Rank:
         """Smaller is better: seen whole, the class's priority, the policy's measure, the older track."""
         x, y = track.bearing_at(now_ns)
         seen = track.seen
