@@ -26,7 +26,10 @@ class Motions(Columns):
     var_velocity: Floats
 
     def predict(self, dt_s: Floats, agility: Floats) -> Self:
-        """`dt_s` (N, 1) later; `agility` (2,) is what a velocity's deviation grows to in one second of it."""
+        """`dt_s` (N, 1) or (N, 2) later.
+
+        agility: (2,), what a velocity's deviation grows to in one second of it.
+        """
         gained = agility * agility * dt_s
         return type(self)(
             self.position + self.velocity * dt_s,
@@ -54,7 +57,7 @@ class Motions(Columns):
         return squared[:, 0] + squared[:, 1]
 
     def doubt(self, var_velocity: Floats, dt_s: Floats) -> Self:
-        """The same with velocities that may have changed by so much, `dt_s` (N, 1) ago."""
+        """The same with velocities that may have changed by so much, (N, 2), `dt_s` ago."""
         return type(self)(
             self.position,
             self.velocity,

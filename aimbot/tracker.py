@@ -111,14 +111,21 @@ class Tracker:
         """Forget every track; identities are never used again."""
         self.tracks: list[Track] = []
         self._motions, self._looks = self._begin(gather_observations([]), 0)
-        self._ahead: tuple[int, Motions] | None = None  # what was predicted since they last changed
+        self._ahead: tuple[int, Floats, Motions] | None = None  # see _look_ahead
 
     def predict(self, time_ns: int) -> tuple[Motions, NDArray[np.int64]]:
         """Where the tracks should be, and their classes, in the order of `tracks`."""
+        return self._look_ahead(time_ns)[1], self._looks.class_id
+
+    def _look_ahead(self, time_ns: int) -> tuple[Floats, Motions]:
+        """The time since each track was seen, in seconds, twice (N, 2), and where they should be.
+
+        It is asked for more than once a frame, so it is kept until the tracks change.
+        """
         if self._ahead is None or self._ahead[0] != time_ns:
-            dt_s = (time_ns - self._looks.seen_ns)[:, None] / 1e9
-            self._ahead = time_ns, self._motions.predict(dt_s, self._agility)
-        return self._ahead[1], self._looks.class_id
+            late_s = (time_ns - self._looks.seen_ns).repeat(2).reshape(-1, 2) / 1e9
+            self._ahead = time_ns, late_s, self._motions.predict(late_s, self._agility)
+        return self._ahead[1:]
 
     def update(self, seen: Observations, captured_ns: int, least_confidence: float = 0.0) -> list[Track]:
         """Match the observations of one frame to tracks; returns the live tracks, oldest first.
@@ -140,8 +147,7 @@ class Tracker:
         """Rows of tracks and of their observations, so that the sum of the costs is the least."""
         if not self.tracks or not len(seen):
             return np.empty(0, np.intp), np.empty(0, np.intp)
-        late_s = (time_ns - self._looks.seen_ns)[:, None] / 1e9
-        at = self._motions.position + self._looks.speed_counts_per_s * late_s
+        at = self._motions.position + self._looks.speed_counts_per_s * self._look_ahead(time_ns)[0]
         costs = cost_matches(at, self._looks, seen)
         assigned = lap.lapjv(costs, extend_cost=True, cost_limit=MOST_COST, return_cost=False)[0]
         matched = (assigned >= 0).nonzero()[0]
@@ -195,15 +201,15 @@ class Tracker:
 
     def _follow(self, rows: NDArray[np.intp], seen: Observations, captured_ns: int) -> tuple[Motions, Looks]:
         """What the tracks in these rows become."""
-        before = self._looks.take(rows)
-        dt_s = (captured_ns - before.seen_ns)[:, None] / 1e9
-        full = np.maximum(before.full_half_counts * np.exp(-dt_s / SHRUNK_S), seen.half_size_counts)
+        (late_s, motions), before = self._look_ahead(captured_ns), self._looks
+        if len(rows) < len(self.tracks):
+            late_s, motions, before = late_s[rows], motions.take(rows), before.take(rows)
+        full = np.maximum(before.full_half_counts * np.exp(-late_s / SHRUNK_S), seen.half_size_counts)
         hidden = full - seen.half_size_counts  # so far off the middle of the box may be
         variances = seen.sigma_counts**2 + hidden**2
-        motions = self.predict(captured_ns)[0].take(rows)
-        turned = (motions.surprise(seen.bearing_counts, variances) > SURPRISE).nonzero()[0]
-        if len(turned):  # their speed is as unknown as when they were first seen
-            motions.put(turned, motions.take(turned).doubt(self._var_speed, dt_s[turned]))
+        turned = motions.surprise(seen.bearing_counts, variances) > SURPRISE
+        if turned.any():  # their speed is as unknown as when they were first seen
+            motions = motions.doubt(turned[:, None] * self._var_speed, late_s)
         motions = motions.correct(seen.bearing_counts, variances)
         seen_ns = np.full(len(rows), captured_ns, np.int64)
         looks = Looks(before.class_id, seen_ns, seen.half_size_counts, find_speeds(motions), full)
