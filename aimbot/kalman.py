@@ -70,4 +70,9 @@ class Motions(Columns):
 def start_motions(position: Floats, var_position: Floats, var_velocity: Floats) -> Motions:
     """At rest as far as is known; (N, 2) each, `var_velocity` (2,)."""
     none = np.zeros_like(position)
-    return Motions(position, none, var_position, none.copy(), np.tile(var_velocity, (len(position), 1)))
+    return Motions(position, none, var_position, none.copy(), none + var_velocity)
+
+
+def split_axes(rows: Floats) -> Floats:
+    """(N, 2) as (2, N), copied: what is computed of it for many pairs then runs over memory in order."""
+    return rows.T.copy()

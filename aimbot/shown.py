@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aimbot.kalman import Floats
+from aimbot.kalman import Floats, split_axes
 from aimbot.ledger import CountLedger
 from aimbot.observing import Offsets
 from aimbot.target import XY
@@ -61,11 +61,12 @@ def tell_lateness(times_ns: Sequence[int], within_ns: tuple[int, int], most_late
 def tell_misfits(offsets: Offsets, tracker: Tracker, totals: Sequence[XY], captured_ns: int) -> Floats:
     """For each total, by how many squared deviations the boxes then lie off the tracks; (K,)."""
     motions, class_id = tracker.predict(captured_ns)
-    sent = np.array(totals)[:, None, None]
-    off = motions.position[:, None] - offsets.aim - sent  # (totals, tracks, boxes, 2)
-    variance = motions.var_position[:, None] + offsets.sigma**2 + 1e-9
-    squared = off * off / variance
-    misfit = squared[..., 0] + squared[..., 1]
+    sent = np.array(totals).T[:, :, None, None]
+    off = split_axes(motions.position)[:, :, None] - split_axes(offsets.aim)[:, None]
+    off = off[:, None] - sent  # (2, totals, tracks, boxes)
+    variance = split_axes(motions.var_position)[:, :, None] + split_axes(offsets.sigma**2)[:, None] + 1e-9
+    squared = off * off / variance[:, None]
+    misfit = squared[0] + squared[1]
     np.copyto(misfit, MOST_MISFIT, where=class_id[:, None] != offsets.class_id)
     best: Floats = np.minimum(misfit.min(axis=-1), MOST_MISFIT).sum(axis=-1)
     return best

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from aimbot.columns import Columns
-from aimbot.kalman import Floats, Motions, start_motions
+from aimbot.kalman import Floats, Motions, split_axes, start_motions
 from aimbot.observation import Observation, Observations, gather_observations
 from aimbot.target import XY
 
@@ -266,10 +266,10 @@ def cost_matches(at: Floats, looks: Looks, seen: Observations) -> Floats:
     at: (tracks, 2), where they are now. A pair of two classes, or beyond the gate, is forbidden.
     """
     # Each box lies about its aim point alike, so the boxes' shift is that of the bearings.
-    shift = np.abs(at.T[:, :, None] - seen.bearing_counts.T[:, None])  # (2, tracks, observations)
+    shift = np.abs(split_axes(at)[:, :, None] - split_axes(seen.bearing_counts)[:, None])  # (2, tracks, …)
     # Without vertical look all heights are 0; the overlap is then that of the widths.
-    old = looks.half_size_counts.T[:, :, None] + LEAST_HALF
-    new = seen.half_size_counts.T[:, None] + LEAST_HALF
+    old = split_axes(looks.half_size_counts)[:, :, None] + LEAST_HALF
+    new = split_axes(seen.half_size_counts)[:, None] + LEAST_HALF
     overlap = measure_overlap(old, new, shift)
     shared, both = overlap[0] * overlap[1], 4 * (old[0] * old[1] + new[0] * new[1])
     distance = np.hypot(shift[0], shift[1])
