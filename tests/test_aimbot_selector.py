@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from aim_helpers import MS, doom_view, make_detections, make_frame
 
 from aimbot.aimer import Aimer, AimSettings
 from aimbot.selector import SelectorSettings
+from capture.frame import Frame, Region
 from detection.detections import Detections
 
 NEAR, FAR, BIG = [330, 230, 350, 270], [420, 200, 440, 240], [180, 120, 260, 330]
@@ -168,3 +170,25 @@ def test_what_is_seen_once_is_not_confirmed_by_the_time_that_passes() -> None:
     doubtful, none = make_detections([NEAR], confidence=0.4), make_detections([])
     assert choose(aimer, doubtful) is None
     assert [choose(aimer, none, index) for index in range(1, 8)] == [None] * 7
+
+
+def test_pictures_without_boxes_end_the_track_and_its_lock() -> None:
+    aimer = make_aimer()
+    first = aimer.select(make_frame(0, 0), make_detections([NEAR]))
+    chosen = [choose(aimer, make_detections([]), index) for index in range(1, 12)]
+    assert chosen == [NEAR] * 9 + [None] * 2  # a track is kept for 0.15 s
+    again = aimer.select(make_frame(12, 192 * MS), make_detections([NEAR]))
+    assert first is not None
+    assert again is not None
+    assert (first.track_id, again.track_id) == (1, 2)
+
+
+def test_a_picture_of_another_size_is_seen_through_another_view() -> None:
+    aimer = make_aimer()
+    choose(aimer, make_detections([]))
+    frame = Frame(np.zeros((240, 320, 3), np.uint8), 16 * MS, 1, Region(0, 0, 320, 240))
+    found = make_detections([[160, 115, 170, 135]])
+    here, afresh = aimer.select(frame, found), make_aimer().select(frame, found)
+    assert here is not None
+    assert afresh is not None
+    assert here.bearing_counts == afresh.bearing_counts

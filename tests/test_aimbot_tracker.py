@@ -121,3 +121,15 @@ def test_the_same_instant_again_teaches_nothing_of_the_motion() -> None:
     (track,) = tracker.update(gather_observations([observe(10)]), 0)
     assert (track.bearing_counts, track.velocity_counts_per_s) == ((0, 0), (0, 0))
     assert track.seen.bearing_counts == (10, 0)
+
+
+def test_what_is_predicted_changes_with_the_tracks() -> None:
+    tracker = Tracker(TrackerSettings(coast_s=0.1), COUNTS_PER_DEG)
+    tracker.update(gather_observations([observe(0)]), 0)
+    for seen, expected in (([observe(9)], 1), ([observe(9), observe(90)], 2), ([], 0)):
+        now_ns = 16 * MS if seen else 500 * MS
+        tracker.predict(now_ns)
+        tracks = tracker.update(gather_observations(seen), now_ns)
+        motions, class_id = tracker.predict(now_ns)
+        assert len(motions) == len(class_id) == expected
+        assert motions.position.tolist() == [list(track.bearing_counts) for track in tracks]
