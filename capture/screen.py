@@ -1,5 +1,6 @@
 """The screen as a source: a monitor, a region, or a window that is followed as it moves."""
 
+import math
 import os
 import threading
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 from mss.exception import ScreenShotError
 
 from capture.clock import Clock
+from capture.damage import DrawingWatch, open_damage
 from capture.errors import UserError
 from capture.frame import Frame, Region
 from capture.source import CaptureSettings, parse_region
@@ -19,6 +21,9 @@ FOLLOW_PERIOD_NS = 100_000_000
 
 class ScreenSource:
     """Looks at the screen up to `max_hz` times a second, and emits what differs from the frame before.
+
+    Where the system reports what is drawn it looks only then: sooner after the drawing than by the time, and
+    without taking the processor from the detector meanwhile.
 
     Frames are (H, W, 4) BGRA, alpha undefined, over the screenshot's own memory, numbered from 0 without
     gaps. What lies outside the screen is cut off; while all of it does, `grab` waits. A screen that changes
@@ -35,6 +40,7 @@ class ScreenSource:
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._screen: Any = None
+        self._watch: DrawingWatch | None = None
         self._followed: Window | None = None
         self._bounds: Region
         self._whole: Region
@@ -49,7 +55,7 @@ class ScreenSource:
         """The next frame that shows something new; None once closed, or when the window is gone."""
         with self._lock:
             try:
-                while not self._closed.wait(self._claim_turn_s()):
+                while self._await_turn():
                     frame = self._look()
                     if frame is not None:
                         return frame
@@ -62,17 +68,21 @@ class ScreenSource:
         """Let a waiting `grab` return, and close the connections."""
         self._closed.set()
         with self._lock:
-            for part in (self._screen, self._followed, self.window):
+            for part in (self._screen, self._watch, self._followed, self.window):
                 if part is not None:
                     part.close()
-            self._screen = self._followed = self.window = None
+            self._screen = self._watch = self._followed = self.window = None
 
-    def _claim_turn_s(self) -> float:
-        """How long to wait until the next look is due."""
+    def _await_turn(self) -> bool:
+        """Wait until the next look is due; False once closed."""
         now_ns = self._clock()
         turn_ns = max(self._due_ns, now_ns)
+        self._closed.wait((turn_ns - now_ns) / 1e9)
+        if self._watch is not None and not self._closed.is_set():
+            self._watch.wait(self._settings.repeat_s or math.inf)
+            turn_ns = max(turn_ns, self._clock())
         self._due_ns = turn_ns + self._period_ns
-        return (turn_ns - now_ns) / 1e9
+        return not self._closed.is_set()
 
     def _look(self) -> Frame | None:
         """One screenshot as a frame, or None if it shows nothing new."""
@@ -98,6 +108,8 @@ class ScreenSource:
             pixels = last.pixels  # the same array: whoever sees it again knows that nothing is new
         else:
             self._last_raw = raw
+            if self._watch is not None:
+                self._watch.found_new()
             pixels = np.frombuffer(raw, np.uint8).reshape(region.height_px, region.width_px, 4)
         self._last = Frame(pixels, captured_ns, self._next_id, region)
         self._next_id += 1
@@ -117,6 +129,8 @@ class ScreenSource:
         """Open the connections of the thread that grabs."""
         if self._screen is not None:
             self._screen.close()
+        if self._watch is None and self._settings.on_damage:
+            self._watch = DrawingWatch(open_damage())
         self._screen = _open_screen(self._settings.backend)
         self._bounds = _read_monitors(self._screen)[0]
         if self.window is not None and self._followed is None:

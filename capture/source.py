@@ -53,6 +53,8 @@ class CaptureSettings(BaseModel):
     """Width and height of a crop around the centre of the above; `detector` is the size of its input."""
     max_hz: float = Field(default=240.0, gt=0)
     """The screen is looked at no more often than this."""
+    on_damage: bool = True
+    """Look when the system reports that something was drawn, where it does; else by the time."""
     repeat_s: float = Field(default=0.0, ge=0)
     """A picture that stays the same is emitted again after this time, with the same pixel array; 0: never."""
     backend: BackendName = "auto"

@@ -1,5 +1,6 @@
 """The screen source on a real X server."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -143,17 +144,49 @@ def test_a_screen_that_refuses_is_opened_anew(open_window: OpenWindow) -> None:
         assert source._screen is not screen  # type: ignore[attr-defined]
 
 
-def test_looks_are_no_more_frequent_than_the_rate(open_window: OpenWindow) -> None:
+def test_looks_are_no_more_frequent_than_the_rate(
+    open_window: OpenWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
     open_window()
     now_ns = 0
-
-    def clock() -> int:
-        return now_ns
-
-    source = open_source(CaptureSettings(region="100,80,64,48", max_hz=100), clock)
-    waits = []
+    source = open_source(CaptureSettings(region="100,80,64,48", max_hz=100), lambda: now_ns)
+    waits: list[float] = []
+    monkeypatch.setattr(source._closed, "wait", waits.append)  # type: ignore[attr-defined]
     for step_ns in (0, 0, 4_000_000, 50_000_000, 0):
         now_ns += step_ns
-        waits.append(source._claim_turn_s())  # type: ignore[attr-defined]
+        assert source._await_turn()  # type: ignore[attr-defined]
     source.close()
     assert waits == [0.0, 0.01, 0.016, 0.0, 0.01]
+
+
+def test_a_still_screen_is_seldom_looked_at_and_a_drawing_at_once(open_window: OpenWindow) -> None:
+    window = open_window()
+    with opened(region="100,80,64,48", max_hz=1000) as source:
+        grab(source)
+        painter = threading.Timer(0.5, lambda: window.paint(0xFFFFFF, left=0, top=0, width=9, height=9))
+        painter.start()
+        grab(source)
+        painter.join()
+        assert source.unchanged < 50  # by the time it would be some 400
+        assert source._watch._damage is not None  # type: ignore[attr-defined]
+
+
+def test_a_picture_that_repeats_does_so_without_a_drawing(open_window: OpenWindow) -> None:
+    open_window()
+    with opened(region="100,80,64,48", max_hz=1000, repeat_s=0.01) as source:
+        first, second = grab(source), grab(source)
+    assert second.pixels is first.pixels
+
+
+def test_without_reports_the_screen_is_looked_at_by_the_time(
+    open_window: OpenWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("capture.screen.open_damage", lambda: None)
+    window = open_window()
+    with opened(region="100,80,64,48", max_hz=1000) as source:
+        grab(source)
+        painter = threading.Timer(0.5, lambda: window.paint(0xFFFFFF, left=0, top=0, width=9, height=9))
+        painter.start()
+        grab(source)
+        painter.join()
+        assert source.unchanged > 50
