@@ -23,6 +23,29 @@ def loop(
     measure_loop(source, profile, sets or [], as_json)
 
 
+@app.command("capture")
+def capture(
+    pictures: Annotated[int, typer.Option(min=20)] = 400,
+    as_json: Json = False,
+) -> None:
+    """From a drawing in a window to its frame, and what looking costs."""
+    from aimbot.commands.benchmark import measure_capture
+
+    measure_capture(pictures, as_json)
+
+
+@app.command("compare")
+def compare(
+    old: Annotated[Path, typer.Argument(help="What a benchmark printed with --json.")],
+    new: Annotated[Path, typer.Argument(help="The same later, or with other settings.")],
+    as_json: Json = False,
+) -> None:
+    """What changed between two results of a benchmark, beyond their noise."""
+    from aimbot.commands.benchmark import compare_results
+
+    compare_results(old, new, as_json)
+
+
 @app.command("latency")
 def latency(
     model: Annotated[Optional[str], typer.Option(help="Beside the trivial one.")] = None,  # noqa: UP045

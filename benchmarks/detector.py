@@ -25,7 +25,7 @@ def run(
     threads: int = 0,
     track: Track = iter,
 ) -> dict[str, Any]:
-    """Rows of model, backend, precision, size, p50_ms, p99_ms and fps; each round runs each of them once.
+    """Rows of model, backend, precision, size, p50_ms, p99_ms, fps and times_ms; each round runs each once.
 
     An engine and a SavedModel run on the one back end that they are for. The time is that of `detect`
     whole, from pixels to boxes, on `frames` in a circle (noise of each model's own size if none are given);
@@ -69,6 +69,7 @@ def measure_in_turns(
             "p50_ms": float(np.median(times)),
             "p99_ms": float(np.quantile(times, 0.99)),
             "fps": float(1000 / times.mean()),
+            "times_ms": times.round(4).tolist(),
             "threads": detector.backend.threads,
         }
         for (name, detector), times in zip(named, taken_ms, strict=True)

@@ -107,10 +107,10 @@ class NotingPointer:
 
 
 def run(settings: Settings, inside: Detector | None, flashes: int, seed: int = 1) -> dict[str, Any]:
-    """The JSON object of one detector; on the present DISPLAY, whose pointer moves.
+    """The row of one detector; on the present DISPLAY, whose pointer moves.
 
-    settings: with OVERRIDES. pixel_to_mouse_ms is from the lit square to the arrived motion; wrong_deltas
-    counts motions that arrived otherwise than sent; missed, flashes without any.
+    settings: with OVERRIDES. pixel_to_mouse_ms is from the lit square to the arrived motion, latencies_ms all
+    of these; delta_mismatches counts motions that arrived otherwise than sent; missed, flashes without any.
     """
     detector = LampDetector(inside)
     with LampProcess(flashes + SETTLED_FLASHES, seed) as lamp:
@@ -129,11 +129,13 @@ def run(settings: Settings, inside: Detector | None, flashes: int, seed: int = 1
         summary = run_assistant(plan)
     shown = lamp.flashes[SETTLED_FLASHES:]
     seen = [event for event in shown if event["latency_ms"] is not None]
+    latencies_ms = [event["latency_ms"] for event in seen]
     return {
-        "flashes": len(shown),
+        "samples": len(shown),
         "missed": len(shown) - len(seen),
-        "wrong_deltas": sum(not was_sent(event, pointer.moves) for event in seen),
-        "pixel_to_mouse_ms": percentiles(event["latency_ms"] for event in seen),
+        "delta_mismatches": sum(not was_sent(event, pointer.moves) for event in seen),
+        "pixel_to_mouse_ms": percentiles(latencies_ms),
+        "latencies_ms": [round(latency, 4) for latency in latencies_ms],
         "detect_ms": percentiles(detector.detect_ms),
         "age_at_move_ms": summary["age_at_move_ms"],
         "loop_fps": summary["loop_fps"],
@@ -149,10 +151,10 @@ def was_sent(event: dict[str, Any], moves: list[tuple[int, int, int]]) -> bool:
 def print_table(result: dict[str, Any]) -> None:
     """One line a detector."""
     table = Table(
-        "detector", "p50, ms", "p95", "p99", "detect p50", "wrong deltas", "missed", title="latency"
+        "detector", "p50, ms", "p95", "p99", "detect p50", "delta mismatches", "missed", title="latency"
     )
     for row in result["rows"]:
         latency, detect = row["pixel_to_mouse_ms"], row["detect_ms"]
         values = [latency.get("p50"), latency.get("p95"), latency.get("p99"), detect.get("p50")]
-        table.add_row(row["detector"], *map(str, [*values, row["wrong_deltas"], row["missed"]]))
+        table.add_row(row["detector"], *map(str, [*values, row["delta_mismatches"], row["missed"]]))
     Console().print(table)

@@ -13,6 +13,7 @@ from aimbot.cli_options import print_json
 from aimbot.commands.common import gather_settings, shipped_recording, show_progress
 from aimbot.pointer import Pointer, open_pointer
 from capture.clock import monotonic_ns
+from capture.errors import UserError
 from capture.frame import Frame
 from capture.replay import open_replay
 from detection.detector import BackendName, open_detector
@@ -30,6 +31,37 @@ def measure_loop(source: Path | None, profile: str, overrides: list[str], as_jso
     show(result, loop.print_table, as_json)
 
 
+def measure_capture(pictures: int, as_json: bool) -> None:
+    """Drawing to frame, by the reports of drawing and by the time."""
+    from arena.display import use_display
+    from benchmarks import capture
+
+    with use_display():
+        show(capture.run(pictures), capture.print_table, as_json)
+
+
+def compare_results(old: Path, new: Path, as_json: bool) -> None:
+    """Two results files; exits well whatever they say."""
+    from benchmarks import compare
+
+    show(compare.run(read_result(old), read_result(new)), compare.print_table, as_json)
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """What a benchmark printed; UserError for a file that is none of that."""
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"expected what `run_aimbot.py benchmark … --json` prints in {path}, got {error}"
+        ) from error
+    if not isinstance(result, dict):
+        raise UserError(
+            f"expected one JSON object in {path}, got {type(result).__name__}; see `benchmark --help`"
+        )
+    return result
+
+
 def measure_latency(model: str | None, flashes: int, as_json: bool) -> None:
     """Pixel to mouse, with a detector that takes no time, and with a real one."""
     from arena.display import use_display
@@ -43,7 +75,8 @@ def measure_latency(model: str | None, flashes: int, as_json: bool) -> None:
             {"detector": name, **latency.run(settings, inside, flashes)}
             for name, inside in (("trivial", None), (settings.detector.model, detector))
         ]
-    show({"rows": rows}, latency.print_table, as_json)
+    trivial = {key: rows[0][key] for key in ("samples", "pixel_to_mouse_ms", "delta_mismatches")}
+    show({**trivial, "rows": rows}, latency.print_table, as_json)
 
 
 def measure_detector(models: list[str], source: Path | None, rounds: int, as_json: bool) -> None:
