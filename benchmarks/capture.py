@@ -16,17 +16,18 @@ from capture.clock import monotonic_ns, sleep_s
 from capture.source import CaptureSettings, open_source
 
 SIZE_WH = (640, 480)
+PLACE_XY_PX = (300, 220)
 SQUARE_PX = 32
 PICTURE_S = 1 / 35  # as ViZDoom draws
 SETTLED = 10  # pictures left out: the first ones find cold caches
 
 
 class Painter:
-    """A window that draws a square elsewhere at each turn, 35 times a second, from a thread."""
+    """A window with a square that turns white and black, 35 times a second, from a thread."""
 
     def __init__(self, seed: int) -> None:
         """Open it in the upper left corner of the present DISPLAY."""
-        self.drawn_ns: list[int] = []
+        self.drawn_ns: list[int] = []  # when each picture was sent to the server
         self._random = random.Random(seed)
         self._display = Display()
         screen = self._display.screen()
@@ -34,7 +35,9 @@ class Painter:
             0, 0, *SIZE_WH, 0, screen.root_depth, background_pixel=screen.black_pixel, override_redirect=True
         )
         self._window.map()
-        self._brush = self._window.create_gc(foreground=screen.white_pixel)
+        self._brushes = [
+            self._window.create_gc(foreground=colour) for colour in (screen.white_pixel, screen.black_pixel)
+        ]
         self._display.sync()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="painter")
@@ -49,19 +52,18 @@ class Painter:
     def _run(self) -> None:
         while not self._closed.is_set():
             sleep_s(PICTURE_S * self._random.uniform(0.8, 1.2))
-            left = self._random.randrange(SIZE_WH[0] - SQUARE_PX)
-            top = self._random.randrange(SIZE_WH[1] - SQUARE_PX)
-            self._window.clear_area()
-            self._window.fill_rectangle(self._brush, left, top, SQUARE_PX, SQUARE_PX)
-            self._display.sync()
+            brush = self._brushes[len(self.drawn_ns) % 2]
             self.drawn_ns.append(monotonic_ns())
+            # One request a picture, so that none is seen half drawn.
+            self._window.fill_rectangle(brush, *PLACE_XY_PX, SQUARE_PX, SQUARE_PX)
+            self._display.sync()
 
 
 def run(pictures: int, max_hz: float = 240.0) -> dict[str, Any]:
     """The JSON object of `benchmark capture`; on the present DISPLAY.
 
-    drawn_to_frame_ms: from the server's word that a picture is drawn to its frame. cpu_share: of one core,
-    the painter's part included.
+    drawn_to_frame_ms: from a picture on its way to the server to its frame. cpu_share: of one core, the
+    painter's part included.
     """
     return {"rows": [measure(on_damage, pictures, max_hz) for on_damage in (True, False)]}
 
@@ -91,10 +93,7 @@ def measure(on_damage: bool, pictures: int, max_hz: float, seed: int = 1) -> dic
 
 
 def iterate_latencies_ms(drawn_ns: list[int], came_ns: list[int]) -> Iterator[float]:
-    """For each frame the time since the last drawing before it; the first frame of a drawing counts alone.
-
-    A frame may show a picture half drawn, and another the rest.
-    """
+    """For each frame the time since the last drawing before it; the first frame of a drawing counts alone."""
     drawn = iter(drawn_ns)
     next_ns, last_ns = next(drawn, None), None
     for frame_ns in came_ns:

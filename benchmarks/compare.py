@@ -1,6 +1,6 @@
 """Two results of one benchmark: what changed beyond the noise of their own samples."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,9 @@ def run(old: Mapping[str, Any], new: Mapping[str, Any], seed: int = 1) -> dict[s
     """The JSON object of `benchmark compare`; UserError if no figure is sampled in both.
 
     A row for each figure with samples in both results: medians, change (new over old, less 1), its interval
-    by the bootstrap, and `changed` where that leaves out 0.
+    by the bootstrap, and `changed` where that leaves out 0. The bootstrap takes samples for independent, and
+    knows nothing of what differs between two hours on a shared machine. unmatched: figures that one of the
+    results alone has.
     """
     before, after = dict(collect_samples(old)), dict(collect_samples(new))
     shared = [name for name in before if name in after]
@@ -33,7 +35,10 @@ def run(old: Mapping[str, Any], new: Mapping[str, Any], seed: int = 1) -> dict[s
             "make them with `run_aimbot.py benchmark … --json`"
         )
     rng = np.random.default_rng(seed)
-    return {"rows": [compare_samples(name, before[name], after[name], rng) for name in shared]}
+    return {
+        "rows": [compare_samples(name, before[name], after[name], rng) for name in shared],
+        "unmatched": sorted(before.keys() ^ after.keys()),
+    }
 
 
 def collect_samples(result: Any, name: str = "") -> Iterator[tuple[str, Samples]]:
@@ -79,7 +84,7 @@ def draw_medians(samples: Samples, rng: np.random.Generator) -> Samples:
     return medians
 
 
-def print_table(result: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+def print_table(result: Mapping[str, Any]) -> None:
     """What changed first."""
     table = Table("figure", "old", "new", "change", "99 % interval", "verdict", title="compare")
     for row in sorted(result["rows"], key=lambda row: not row["changed"]):
@@ -93,6 +98,8 @@ def print_table(result: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
             "changed" if row["changed"] else "within noise",
         )
     Console().print(table)
+    for name in result["unmatched"]:
+        Console().print(f"in one of them alone: {name}", markup=False)
 
 
 def _is_number(value: Any) -> bool:

@@ -131,7 +131,7 @@ def run(settings: Settings, inside: Detector | None, flashes: int, seed: int = 1
     seen = [event for event in shown if event["latency_ms"] is not None]
     latencies_ms = [event["latency_ms"] for event in seen]
     return {
-        "samples": len(shown),
+        "samples": len(seen),
         "missed": len(shown) - len(seen),
         "delta_mismatches": sum(not was_sent(event, pointer.moves) for event in seen),
         "pixel_to_mouse_ms": percentiles(latencies_ms),

@@ -7,7 +7,8 @@ import sys
 from typing import Protocol
 
 UNREPORTED_LOOK_S = 0.05
-MOST_UNREPORTED = 3
+MOST_UNREPORTED = 3.0
+FORGIVEN = 0.25  # by each report that proves right; others draw on the same screen
 
 
 class Damage(Protocol):
@@ -33,7 +34,7 @@ class DrawingWatch:
     """Waits for the reports, as long as they prove right.
 
     Some drivers draw without a report. So without one it is still time to look every UNREPORTED_LOOK_S, and
-    when such looks have found something new MOST_UNREPORTED times in a row, the reports are no longer asked.
+    when such looks have found something new MOST_UNREPORTED times, the reports are no longer asked.
     """
 
     def __init__(self, damage: Damage | None) -> None:
@@ -41,12 +42,18 @@ class DrawingWatch:
         self._damage = damage
         self._is_drawn = True  # the first look waits for nothing
         self._was_reported = False
-        self._unreported = 0
+        self._unreported = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there are reports to wait for."""
+        return self._damage is not None
 
     def wait(self, timeout_s: float = UNREPORTED_LOOK_S) -> None:
         """Until something is drawn, or it is time to look all the same."""
         if self._damage is not None:
-            self._was_reported = self._is_drawn or self._damage.wait(min(timeout_s, UNREPORTED_LOOK_S))
+            timeout_s = min(max(timeout_s, 0.0), UNREPORTED_LOOK_S)
+            self._was_reported = self._is_drawn or self._damage.wait(timeout_s)
             self._is_drawn = False
 
     def found_new(self) -> None:
@@ -55,12 +62,13 @@ class DrawingWatch:
             return
         if not self._was_reported:  # unless the report came between the wait and the look
             self._was_reported = self._is_drawn = self._damage.wait(0)
-        self._unreported = 0 if self._was_reported else self._unreported + 1
+        change = -FORGIVEN if self._was_reported else 1.0
+        self._unreported = max(self._unreported + change, 0.0)
         if self._unreported >= MOST_UNREPORTED:
             self.close()
 
     def close(self) -> None:
         """Ask for no more reports."""
-        if self._damage is not None:
-            self._damage.close()
-            self._damage = None
+        damage, self._damage = self._damage, None
+        if damage is not None:
+            damage.close()

@@ -2,6 +2,7 @@
 
 import os
 import select
+from contextlib import suppress
 
 from Xlib import error
 from Xlib.display import Display
@@ -30,12 +31,14 @@ class ScreenDamage:
         if not select.select([connection], [], [], timeout_s)[0]:
             return False
         # Nothing but reports comes here, and what they say is no matter: to parse them took 0.4 ms.
-        os.read(connection, READ_BYTES)
+        with suppress(OSError):
+            os.read(connection, READ_BYTES)
         return True
 
     def close(self) -> None:
         """Close the connection."""
-        self._display.close()
+        # Display.close would first read and parse what is left there, and raise where the server is gone.
+        self._display.display.close_internal("client")
 
 
 def open_damage() -> ScreenDamage | None:

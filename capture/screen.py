@@ -62,6 +62,8 @@ class ScreenSource:
             except WindowGone:
                 self.gone = True
                 self._closed.set()
+                if self._watch is not None:
+                    self._watch.close()  # its reports would pile up unread
             return None
 
     def close(self) -> None:
@@ -78,11 +80,17 @@ class ScreenSource:
         now_ns = self._clock()
         turn_ns = max(self._due_ns, now_ns)
         self._closed.wait((turn_ns - now_ns) / 1e9)
-        if self._watch is not None and not self._closed.is_set():
-            self._watch.wait(self._settings.repeat_s or math.inf)
+        if self._watch is not None and self._watch.is_open and not self._closed.is_set():
+            self._watch.wait(self._until_repeat_s())
             turn_ns = max(turn_ns, self._clock())
         self._due_ns = turn_ns + self._period_ns
         return not self._closed.is_set()
+
+    def _until_repeat_s(self) -> float:
+        """How long until the last frame is to be emitted again."""
+        if not self._repeat_ns or self._last is None:
+            return math.inf
+        return (self._last.captured_ns + self._repeat_ns - self._clock()) / 1e9
 
     def _look(self) -> Frame | None:
         """One screenshot as a frame, or None if it shows nothing new."""

@@ -75,7 +75,7 @@ def measure_latency(model: str | None, flashes: int, as_json: bool) -> None:
             {"detector": name, **latency.run(settings, inside, flashes)}
             for name, inside in (("trivial", None), (settings.detector.model, detector))
         ]
-    trivial = {key: rows[0][key] for key in ("samples", "pixel_to_mouse_ms", "delta_mismatches")}
+    trivial = {key: rows[0][key] for key in ("samples", "missed", "pixel_to_mouse_ms", "delta_mismatches")}
     show({**trivial, "rows": rows}, latency.print_table, as_json)
 
 
