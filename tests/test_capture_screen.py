@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from conftest import SCREEN, OpenWindow
+from conftest import SCREEN, OpenWindow, PaintedWindow
 
 from capture.clock import monotonic_ns
 from capture.errors import UserError
@@ -29,6 +29,15 @@ def grab(source: LiveSource) -> Frame:
     frame = source.grab()
     assert frame is not None
     return frame
+
+
+def await_drawing(source: LiveSource, window: PaintedWindow) -> None:
+    """A first frame, and one of what is painted half a second later."""
+    grab(source)
+    painter = threading.Timer(0.5, lambda: window.paint(0xFFFFFF, left=0, top=0, width=9, height=9))
+    painter.start()
+    grab(source)
+    painter.join()
 
 
 @pytest.mark.parametrize("backend", ["auto", "xshmgetimage", "xgetimage", "xlib"])
@@ -162,11 +171,7 @@ def test_looks_are_no_more_frequent_than_the_rate(
 def test_a_still_screen_is_seldom_looked_at_and_a_drawing_at_once(open_window: OpenWindow) -> None:
     window = open_window()
     with opened(region="100,80,64,48", max_hz=1000) as source:
-        grab(source)
-        painter = threading.Timer(0.5, lambda: window.paint(0xFFFFFF, left=0, top=0, width=9, height=9))
-        painter.start()
-        grab(source)
-        painter.join()
+        await_drawing(source, window)
         assert source.unchanged < 50  # by the time it would be some 400
         assert source._watch._damage is not None  # type: ignore[attr-defined]
 
@@ -184,9 +189,5 @@ def test_without_reports_the_screen_is_looked_at_by_the_time(
     monkeypatch.setattr("capture.screen.open_damage", lambda: None)
     window = open_window()
     with opened(region="100,80,64,48", max_hz=1000) as source:
-        grab(source)
-        painter = threading.Timer(0.5, lambda: window.paint(0xFFFFFF, left=0, top=0, width=9, height=9))
-        painter.start()
-        grab(source)
-        painter.join()
+        await_drawing(source, window)
         assert source.unchanged > 50
