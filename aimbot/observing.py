@@ -1,6 +1,5 @@
 """Detections as observations in the world frame: what the tracker and the selector work on."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,16 +56,16 @@ class Offsets:
 
 
 def measure_offsets(
-    detections: Detections, aim_points: Sequence[XY] | Floats, tracker: TrackerSettings, view: View
+    detections: Detections, aim_points: Floats, tracker: TrackerSettings, view: View
 ) -> Offsets:
     """Each detection as an angle from the crosshair, in their order.
 
-    aim_points: where in the box to aim, from its left and top, 0 to 1, by class id.
+    aim_points: (classes, 2), where in the box to aim, from its left and top, 0 to 1, by class id.
     """
     boxes = detections.xyxy_px.astype(np.float64)
     left_top, right_bottom = boxes[:, :2], boxes[:, 2:]
     size = right_bottom - left_top
-    aim_px = left_top + np.asarray(aim_points).take(detections.class_id, axis=0) * size
+    aim_px = left_top + aim_points.take(detections.class_id, axis=0) * size
     points = np.concatenate([aim_px, left_top, right_bottom]).reshape(3, -1, 2)
     aim, near, far = view.offsets_counts(points)
     whole = far - near

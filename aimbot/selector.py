@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from aimbot.kalman import Floats
 from aimbot.ledger import CountLedger
 from aimbot.observation import NONE_SEEN, Observation, Observations
 from aimbot.observing import measure_offsets
@@ -74,7 +75,7 @@ class Selector:
         self._view_settings = view
         self._view: View | None = None
         self._names = tuple(names)
-        self._aim_points = np.array(list_aim_points(settings, names))
+        self._aim_points = list_aim_points(settings, names)
         self._locked_id: int | None = None
         self._shot = Shot(settings.shot)
         self._rival: tuple[int, int] | None = None  # the track that would take the lock, and since when
@@ -180,9 +181,9 @@ class Selector:
         return first.index(name) if name in first else len(first)
 
 
-def list_aim_points(settings: SelectorSettings, names: Sequence[str]) -> list[XY]:
-    """The aim point of each class, by class id."""
-    return [settings.aim_points.get(name, settings.aim_point) for name in names]
+def list_aim_points(settings: SelectorSettings, names: Sequence[str]) -> Floats:
+    """The aim point of each class, by class id; (classes, 2)."""
+    return np.array([settings.aim_points.get(name, settings.aim_point) for name in names])
 
 
 def describe_target(track: Track, now_ns: int, min_confidence: float) -> Target:

@@ -148,7 +148,7 @@ def follow_targets(
             edge = here.offset_counts((width, height / 2))[0]
             found = decode_detections(row["detections"])
             found = found.select(found.confidence >= min_confidence)
-            seen = measure_offsets(found, [(0.5, 0.5)] * classes, settings, here).place(shown)
+            seen = measure_offsets(found, np.full((classes, 2), 0.5), settings, here).place(shown)
             for track in tracker.update(seen, captured_ns):
                 key = track.track_id
                 if track.seen_ns == captured_ns:

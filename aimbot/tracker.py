@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from aimbot.columns import Columns
 from aimbot.kalman import Floats, Motions, split_axes, start_motions
-from aimbot.observation import Observation, Observations, gather_observations
+from aimbot.observation import NONE_SEEN, Observation, Observations
 from aimbot.target import XY
 
 RESTING = 6.0  # a speed whose square is so many variances counts half
@@ -110,7 +110,7 @@ class Tracker:
     def reset(self) -> None:
         """Forget every track; identities are never used again."""
         self.tracks: list[Track] = []
-        self._motions, self._looks = self._begin(gather_observations([]), 0)
+        self._motions, self._looks = self._begin(NONE_SEEN, 0)
         self._ahead: tuple[int, Floats, Motions] | None = None  # see _look_ahead
 
     def predict(self, time_ns: int) -> tuple[Motions, NDArray[np.int64]]:

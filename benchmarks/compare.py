@@ -64,7 +64,7 @@ def collect_samples(result: Any, name: str = "") -> Iterator[tuple[str, Samples]
 def compare_samples(name: str, old: Samples, new: Samples, rng: np.random.Generator) -> dict[str, Any]:
     """One row; the change is None where the old median is 0."""
     before, after = float(np.median(old)), float(np.median(new))
-    gained = np.sort(draw_medians(new, rng) - draw_medians(old, rng))
+    gained = draw_medians(new, rng) - draw_medians(old, rng)
     edge = (1 - SURE) / 2
     low, high = (float(value) for value in np.quantile(gained, (edge, 1 - edge)))
     return {
@@ -86,7 +86,7 @@ def draw_medians(samples: Samples, rng: np.random.Generator) -> Samples:
 
 def print_table(result: Mapping[str, Any]) -> None:
     """What changed first."""
-    table = Table("figure", "old", "new", "change", "99 % interval", "verdict", title="compare")
+    table = Table("figure", "old", "new", "change", f"{SURE:.0%} interval", "verdict", title="compare")
     for row in sorted(result["rows"], key=lambda row: not row["changed"]):
         change, interval = row["change"], row["interval"]
         table.add_row(

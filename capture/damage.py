@@ -44,17 +44,14 @@ class DrawingWatch:
         self._was_reported = False
         self._unreported = 0.0
 
-    @property
-    def is_open(self) -> bool:
-        """Whether there are reports to wait for."""
-        return self._damage is not None
-
-    def wait(self, timeout_s: float = UNREPORTED_LOOK_S) -> None:
-        """Until something is drawn, or it is time to look all the same."""
-        if self._damage is not None:
-            timeout_s = min(max(timeout_s, 0.0), UNREPORTED_LOOK_S)
-            self._was_reported = self._is_drawn or self._damage.wait(timeout_s)
-            self._is_drawn = False
+    def wait(self, timeout_s: float = UNREPORTED_LOOK_S) -> bool:
+        """Until something is drawn, or it is time to look all the same; False if there are no reports."""
+        if self._damage is None:
+            return False
+        timeout_s = min(max(timeout_s, 0.0), UNREPORTED_LOOK_S)
+        self._was_reported = self._is_drawn or self._damage.wait(timeout_s)
+        self._is_drawn = False
+        return True
 
     def found_new(self) -> None:
         """The look after a wait showed something new."""

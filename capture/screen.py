@@ -40,11 +40,11 @@ class ScreenSource:
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._screen: Any = None
-        self._watch: DrawingWatch | None = None
         self._followed: Window | None = None
         self._bounds: Region
         self._whole: Region
         self._check_settings()
+        self._watch = DrawingWatch(open_damage() if settings.on_damage else None)
         self._due_ns = self._followed_ns = clock()
         self._next_id = 0
         self._last: Frame | None = None
@@ -62,26 +62,25 @@ class ScreenSource:
             except WindowGone:
                 self.gone = True
                 self._closed.set()
-                if self._watch is not None:
-                    self._watch.close()  # its reports would pile up unread
+                self._watch.close()  # its reports would pile up unread
             return None
 
     def close(self) -> None:
         """Let a waiting `grab` return, and close the connections."""
         self._closed.set()
         with self._lock:
-            for part in (self._screen, self._watch, self._followed, self.window):
+            self._watch.close()
+            for part in (self._screen, self._followed, self.window):
                 if part is not None:
                     part.close()
-            self._screen = self._watch = self._followed = self.window = None
+            self._screen = self._followed = self.window = None
 
     def _await_turn(self) -> bool:
         """Wait until the next look is due; False once closed."""
         now_ns = self._clock()
         turn_ns = max(self._due_ns, now_ns)
         self._closed.wait((turn_ns - now_ns) / 1e9)
-        if self._watch is not None and self._watch.is_open and not self._closed.is_set():
-            self._watch.wait(self._until_repeat_s())
+        if not self._closed.is_set() and self._watch.wait(self._until_repeat_s()):
             turn_ns = max(turn_ns, self._clock())
         self._due_ns = turn_ns + self._period_ns
         return not self._closed.is_set()
@@ -116,8 +115,7 @@ class ScreenSource:
             pixels = last.pixels  # the same array: whoever sees it again knows that nothing is new
         else:
             self._last_raw = raw
-            if self._watch is not None:
-                self._watch.found_new()
+            self._watch.found_new()
             pixels = np.frombuffer(raw, np.uint8).reshape(region.height_px, region.width_px, 4)
         self._last = Frame(pixels, captured_ns, self._next_id, region)
         self._next_id += 1
@@ -137,8 +135,6 @@ class ScreenSource:
         """Open the connections of the thread that grabs."""
         if self._screen is not None:
             self._screen.close()
-        if self._watch is None and self._settings.on_damage:
-            self._watch = DrawingWatch(open_damage())
         self._screen = _open_screen(self._settings.backend)
         self._bounds = _read_monitors(self._screen)[0]
         if self.window is not None and self._followed is None:

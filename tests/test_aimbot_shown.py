@@ -16,7 +16,9 @@ VIEW: ViewSettings = doom_view().model_copy(update={"display_latency_ms": 22.0, 
 
 def look(*x_px: float) -> Offsets:
     boxes = [[x - 10, 220, x + 10, 260] for x in x_px]
-    return measure_offsets(make_detections(boxes), [(0.5, 0.5)], TrackerSettings(), View(VIEW, (640, 480)))
+    return measure_offsets(
+        make_detections(boxes), np.array([[0.5, 0.5]]), TrackerSettings(), View(VIEW, (640, 480))
+    )
 
 
 def estimate(before: Offsets, after: Offsets, sent_ms: float) -> float:
