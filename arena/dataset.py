@@ -25,7 +25,7 @@ from arena.labels import MONSTERS, Box, find_dying, find_monsters, find_things, 
 from arena.maps import SCENARIOS, SPLITS
 from arena.scenes import Place, iterate_scenes
 
-SCENARIO_SHARE = {"train": 0.15, "validation": 0.0, "reserved": 0.0}
+SCENARIO_SHARE = {"train": 0.3, "validation": 0.0, "reserved": 0.0}
 REMIXED_SHARE = {"train": 0.7, "validation": 0.0, "reserved": 0.0}
 SHOWS_DEATHS = {"train": True, "validation": False, "reserved": False}
 SIZE_WH = (640, 480)

@@ -33,11 +33,11 @@ ALL_WEAPONS_SHARE = 0.6
 KILLED_CLASS_SHARE = 0.1
 """Of the views where deaths are wanted, in how many all things of the looked-at class fall at once; those of
 the weaker classes burst."""
-SHOT_SHARE = 0.35
+SHOT_SHARE = 0.5
 """In how many what is in sight is shot at, and falls as in a game."""
 VOLLEY = 40
 """Moments of 1 to 6 tics, at most: most monsters fall within."""
-LIVING_SHARE = 0.4
+LIVING_SHARE = 1.0
 """Of a volley's pictures in which nothing falls, how many are shown."""
 FOCAL_PX = SCREEN_WIDTH_PX / 2
 """Of 90 degrees."""
@@ -198,7 +198,7 @@ def _volley(game: vzd.DoomGame, rng: np.random.Generator) -> Iterator[Any]:
         if not falls:
             left, _, right, _ = max(boxes, key=lambda box: (box[2] - box[0]) * (box[3] - box[1]))
             turn = math.degrees(math.atan2((left + right) / 2 - SCREEN_WIDTH_PX / 2, FOCAL_PX))
-        tics = int(rng.integers(1, 4) if falls else rng.integers(2, 7))
+        tics = int(rng.integers(1, 4) if falls else rng.integers(1, 7))
         game.make_action([turn + rng.normal(0, 1.5), 0, int(not falls)], tics)
         state = game.get_state()
         falls = state is not None and bool(find_dying(state))

@@ -17,7 +17,7 @@ class Episode:
 
     visible_s: while a living monster was to be seen; on_target_s: while the crosshair was on one.
     overshoots: the view's own turn took the crosshair off a living monster; walked_off: the monster's walk
-        did.
+        did; crossed: either did, and another one stays under the crosshair that was there before, too.
     shots_off: shots begun while the crosshair was on no living monster.
     time_to_target_s: for each monster that was reached, from when one was to be seen and none under the
         crosshair.
@@ -33,6 +33,7 @@ class Episode:
     shots_off: int = 0
     overshoots: int = 0
     walked_off: int = 0
+    crossed: int = 0
     died: bool = False
     time_to_target_s: list[float] = field(default_factory=list)
     on_to_shot_s: list[float] = field(default_factory=list)
@@ -48,6 +49,7 @@ class Scorer:
         self._last: Tic | None = None
         self._seen_s: float | None = None
         self._on: Monster | None = None
+        self._under: set[int] = set()
         self._on_s: float | None = None
         self._shot_s = -math.inf
         self._reached: set[int] = set()
@@ -55,7 +57,8 @@ class Scorer:
 
     def add(self, tic: Tic) -> None:
         """Count one tic."""
-        on = self._find_under_crosshair(tic)
+        under = [m for m in tic.monsters if m.box and m.box[0] <= self._x <= m.box[2]]
+        on = self._choose_under(under)
         self._count_leaving(tic, on)
         self._time_approach(tic, on)
         self._count_shots(tic, on)
@@ -65,12 +68,13 @@ class Scorer:
         episode.on_target_s += tic_s * (on is not None)
         episode.kills, episode.hits, episode.seconds = tic.kills, tic.hits, tic.episode_s
         self._last, self._on = tic, on
+        self._under = {m.monster_id for m in under}
 
-    def _find_under_crosshair(self, tic: Tic) -> Monster | None:
-        """The living monster under the crosshair: the one that was there before, if it still is."""
-        under = [m for m in tic.monsters if m.box and m.box[0] <= self._x <= m.box[2]]
-        same = (m for m in under if self._on and m.monster_id == self._on.monster_id)
-        return next(same, under[0] if under else None)
+    def _choose_under(self, under: Sequence[Monster]) -> Monster | None:
+        """Of the living monsters under the crosshair the one of before, or else one that was there, too."""
+        last_id = self._on.monster_id if self._on else None
+        order = sorted(under, key=lambda m: (m.monster_id != last_id, m.monster_id not in self._under))
+        return order[0] if order else None
 
     def _count_shots(self, tic: Tic, on: Monster | None) -> None:
         """A shot begins as the weapon is no longer ready; four tics later it takes ammunition.
@@ -98,7 +102,9 @@ class Scorer:
         if left is None or left.box is None or (on and on.monster_id == left.monster_id):
             return
         turn_deg = wrap_deg(self._last.angle_deg - tic.angle_deg)
-        if turn_deg and self._would_cover(left.box, turn_deg):
+        if on and on.monster_id in self._under:
+            self.episode.crossed += 1
+        elif turn_deg and self._would_cover(left.box, turn_deg):
             self.episode.overshoots += 1
         else:
             self.episode.walked_off += 1
@@ -144,6 +150,7 @@ def summarize(episodes: Sequence[Episode]) -> dict[str, Any]:
         "kills_a_minute": round(60 * kills / seconds, 2) if seconds else 0.0,
         "overshoots": total("overshoots"),
         "walked_off": total("walked_off"),
+        "crossed": total("crossed"),
         "visible_share": divide(total("visible_s"), seconds),
         "on_target_share": divide(total("on_target_s"), total("visible_s")),
         "time_to_target_ms": to_ms(median(times)) if times else None,

@@ -81,6 +81,15 @@ def test_a_monster_that_walks_off_is_none_even_where_the_view_turns_after_it() -
     assert (chased.overshoots, chased.walked_off) == (0, 1)
 
 
+def test_following_one_of_two_that_cross_is_no_overshoot_and_turning_to_the_other_is() -> None:
+    turn_deg, other = 6.0, shift(ON, -6.0)
+    after = shift(ON, turn_deg), shift(other, turn_deg)
+    parted = score(tic(0, ON, ON), tic(1, after[0], ON, angle_deg=354.0))
+    assert (parted.overshoots, parted.crossed) == (0, 1)
+    turned = score(tic(0, ON, other), tic(1, *after, angle_deg=354.0))
+    assert (turned.overshoots, turned.crossed) == (1, 0)
+
+
 def test_leaving_a_killed_or_hidden_monster_is_no_overshoot() -> None:
     assert score(tic(0, ON), tic(1, None, angle_deg=10.0)).overshoots == 0
     assert score(tic(0, ON), tic(1, kills=1, angle_deg=10.0)).overshoots == 0

@@ -41,6 +41,7 @@ COLUMNS = {
     "on_to_shot_ms": "on it to shot, ms",
     "overshoots": "overshoots",
     "walked_off": "walked off",
+    "crossed": "crossed",
     "on_target_share": "on target",
     "visible_share": "in sight",
     "recall": "recall",
