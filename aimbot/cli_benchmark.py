@@ -15,12 +15,13 @@ def loop(
     source: Annotated[Optional[Path], typer.Option(help="Frames; default: the shipped recording.")] = None,  # noqa: UP045
     profile: Profile = "doom",
     sets: Sets = None,
+    chart: Annotated[Path | None, typer.Option(metavar="FILE.png", help="A flame chart of a frame.")] = None,
     as_json: Json = False,
 ) -> None:
     """The whole loop's speed over that of its detector."""
     from aimbot.commands.benchmark import measure_loop
 
-    measure_loop(source, profile, sets or [], as_json)
+    measure_loop(source, profile, sets or [], chart, as_json)
 
 
 @app.command("capture")

@@ -92,7 +92,8 @@ class Selector:
 
     def shot(self, pressed_ns: int) -> None:
         """The fire button went down, at the target that was chosen last."""
-        self._shot.press(self._locked_id, pressed_ns)
+        locked = next((track for track in self.tracker.tracks if track.track_id == self._locked_id), None)
+        self._shot.press(locked, pressed_ns)
 
     def _find_view(self, size_wh: tuple[int, int]) -> View:
         """The view of frames of this size; frames seldom change it."""
@@ -130,6 +131,10 @@ class Selector:
         ranks = {track.track_id: self._rank(track, view, sent, now_ns) for track in ready}
         best = min(ready, key=lambda track: ranks[track.track_id])
         locked = next((track for track in ready if track.track_id == self._locked_id), None)
+        if locked is not None and locked.whole_ns != now_ns:
+            covering = [one for one in ready if one.whole_ns == now_ns and covers(one, sent, now_ns)]
+            if covering:  # it hides the locked one, or is it: to follow that would turn off this
+                locked = best = min(covering, key=lambda track: ranks[track.track_id])
         if locked is None or best is locked:
             self._rival = None
             return best
@@ -179,6 +184,19 @@ class Selector:
     def _class_rank(self, track: Track) -> int:
         name, first = self._names[track.seen.class_id], self.settings.priority
         return first.index(name) if name in first else len(first)
+
+
+def covers(track: Track, sent: XY, now_ns: int) -> bool:
+    """Whether the crosshair is within the track's box once all counts sent have shown.
+
+    Without vertical look all heights are 0, and do not count.
+    """
+    seen = track.seen
+    offsets = zip(track.bearing_at(now_ns), seen.centre_counts, seen.bearing_counts, sent, strict=True)
+    return all(
+        half == 0 or abs(bearing + centre - aim - crosshair) <= half
+        for (bearing, centre, aim, crosshair), half in zip(offsets, seen.half_size_counts, strict=True)
+    )
 
 
 def list_aim_points(settings: SelectorSettings, names: Sequence[str]) -> Floats:

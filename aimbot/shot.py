@@ -1,10 +1,16 @@
 """What became of the target that was shot at last."""
 
+from collections import deque
 from collections.abc import Iterable
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from aimbot.tracker import Track
+
+KILLS_KEPT = 2
+"""So many of the last kills tell how many shots one takes."""
+REMAINS_S = 0.5
+"""What is left of the dead is seen no longer; a part that is seen for longer is a target again."""
 
 
 class ShotSettings(BaseModel):
@@ -15,10 +21,16 @@ class ShotSettings(BaseModel):
     shows_after_s: float = Field(0.0, ge=0, description="what a shot did shows no sooner after the press")
     shows_s: float = Field(0.25, ge=0, description="nor later: who goes then hid, behind the flash perhaps")
     let_go_s: float = Field(
-        0.1, ge=0, description="a target that went in this time and stays away so long fell"
+        0.1, ge=0, description="a target that went in this time fell once so long has passed without it"
     )
     late_s: float = Field(0.25, ge=0, description="who goes later than this after the press hid as often")
-    late_let_go_s: float = Field(0.1, ge=0, description="so it must stay away so long")
+    doubt_let_go_s: float = Field(
+        0.1, ge=0, description="so it must stay away so long; also after fewer shots than a kill took of late"
+    )
+    part_share: float = Field(
+        0.0, ge=0, le=1, description="after as many shots also a part went, of less of its area at the press"
+    )
+    part_confidence: float = Field(0.5, ge=0, le=1, description="if it is found with less confidence")
 
 
 class Shot:
@@ -28,12 +40,22 @@ class Shot:
         self.settings = settings
         self._track_id: int | None = None
         self._pressed_ns = 0
-        self._gone_ns: int | None = None  # since when it has not been seen whole
+        self._full_px2 = 0.0  # its area at the press
+        self._shots = 0  # at this track, one after the other
+        self._kills: deque[int] = deque(maxlen=KILLS_KEPT)  # the shots that each took
+        self._gone_ns: int | None = None
         self._fell = False
 
-    def press(self, track_id: int | None, pressed_ns: int) -> None:
+    def press(self, track: Track | None, pressed_ns: int) -> None:
         """The button went down, at this track."""
+        track_id = track.track_id if track else None
+        if track_id != self._track_id:
+            if self._fell:
+                self._kills.append(self._shots)
+            self._shots = 0
+        self._shots += 1
         self._track_id, self._pressed_ns = track_id, pressed_ns
+        self._full_px2 = track.whole_px2 if track else 0.0
         self._gone_ns, self._fell = None, False
 
     def look(self, tracks: Iterable[Track], now_ns: int) -> None:
@@ -41,16 +63,33 @@ class Shot:
         track = next((one for one in tracks if one.track_id == self._track_id), None)
         if track is None:
             return
-        if track.whole_ns == now_ns:
+        if not self._is_gone(track, now_ns):
             self._gone_ns, self._fell = None, False
             return
         if self._gone_ns is None:
             self._gone_ns = now_ns
         went_s = (self._gone_ns - self._pressed_ns) / 1e9
         if self.settings.shows_after_s <= went_s <= self.settings.shows_s:
-            is_late = went_s > self.settings.late_s
-            let_go_s = self.settings.late_let_go_s if is_late else self.settings.let_go_s
-            self._fell = track.hidden_s(now_ns) > let_go_s
+            is_sure = went_s <= self.settings.late_s and self._is_due
+            let_go_s = self.settings.let_go_s if is_sure else self.settings.doubt_let_go_s
+            self._fell = (now_ns - self._gone_ns) / 1e9 >= let_go_s
+
+    @property
+    def _is_due(self) -> bool:
+        """Whether it has been shot as often as the last kills took."""
+        return self._shots >= max(self._kills, default=0)
+
+    def _is_gone(self, track: Track, now_ns: int) -> bool:
+        """Not seen whole; and of what is due also a weak part, and for a while any part once it fell."""
+        if track.whole_ns != now_ns:
+            return True
+        settings = self.settings
+        shows = (now_ns - self._pressed_ns) / 1e9 >= settings.shows_after_s
+        if not shows or track.seen.area_px2 >= settings.part_share * self._full_px2:
+            return False
+        if self._fell and self._gone_ns is not None:
+            return (now_ns - self._gone_ns) / 1e9 < REMAINS_S
+        return self._is_due and track.seen.confidence < settings.part_confidence
 
     def felled(self, track: Track) -> bool:
         """Whether the track is one that was shot, and has seemed to fall since."""

@@ -37,8 +37,6 @@ SHOT_SHARE = 0.5
 """In how many what is in sight is shot at, and falls as in a game."""
 VOLLEY = 40
 """Moments of 1 to 6 tics, at most: most monsters fall within."""
-LIVING_SHARE = 1.0
-"""Of a volley's pictures in which nothing falls, how many are shown."""
 FOCAL_PX = SCREEN_WIDTH_PX / 2
 """Of 90 degrees."""
 
@@ -185,7 +183,7 @@ def _scenario_scenes(game: vzd.DoomGame, rng: np.random.Generator, shows_deaths:
 
 
 def _volley(game: vzd.DoomGame, rng: np.random.Generator) -> Iterator[Any]:
-    """Fire at the largest monster in sight, and at the next one; mostly what falls is looked at."""
+    """Fire at the largest monster in sight, and at the next; look at it behind the flash, and as it falls."""
     state = game.get_state()
     falls = state is not None and bool(find_dying(state))
     for _ in range(VOLLEY):
@@ -202,5 +200,5 @@ def _volley(game: vzd.DoomGame, rng: np.random.Generator) -> Iterator[Any]:
         game.make_action([turn + rng.normal(0, 1.5), 0, int(not falls)], tics)
         state = game.get_state()
         falls = state is not None and bool(find_dying(state))
-        if state is not None and (falls or rng.random() < LIVING_SHARE):
+        if state is not None:
             yield state

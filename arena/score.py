@@ -73,8 +73,9 @@ class Scorer:
     def _choose_under(self, under: Sequence[Monster]) -> Monster | None:
         """Of the living monsters under the crosshair the one of before, or else one that was there, too."""
         last_id = self._on.monster_id if self._on else None
-        order = sorted(under, key=lambda m: (m.monster_id != last_id, m.monster_id not in self._under))
-        return order[0] if order else None
+        return min(
+            under, key=lambda m: (m.monster_id != last_id, m.monster_id not in self._under), default=None
+        )
 
     def _count_shots(self, tic: Tic, on: Monster | None) -> None:
         """A shot begins as the weapon is no longer ready; four tics later it takes ammunition.

@@ -7,6 +7,7 @@ import pytest
 from aim_helpers import MS, doom_view, make_detections, make_frame
 
 from aimbot.aimer import Aimer, AimSettings
+from aimbot.hand import HandMove
 from aimbot.selector import SelectorSettings
 from capture.frame import Frame, Region
 from detection.detections import Detections
@@ -129,7 +130,7 @@ def test_who_goes_sooner_or_later_than_a_shot_shows_has_not_fallen(gone_at: int,
 
 
 def test_who_goes_late_after_the_shot_has_to_stay_away_for_longer() -> None:
-    window = {"let_go_s": 0.0, "shows_s": 6.5 * 0.016, "late_s": 3.5 * 0.016, "late_let_go_s": 1.5 * 0.016}
+    window = {"let_go_s": 0.0, "shows_s": 6.5 * 0.016, "late_s": 3.5 * 0.016, "doubt_let_go_s": 0.5 * 0.016}
     for gone_at, expected in ((3, [FAR] * 3), (4, [NEAR, FAR, FAR])):
         aimer = make_aimer(let_go_s=0.1, shot=window)
         choose(aimer, make_detections([NEAR, FAR]))
@@ -138,6 +139,80 @@ def test_who_goes_late_after_the_shot_has_to_stay_away_for_longer() -> None:
             assert choose(aimer, make_detections([NEAR, FAR]), index) == NEAR
         chosen = [choose(aimer, make_detections([FAR]), index) for index in range(gone_at, gone_at + 3)]
         assert chosen == expected
+
+
+def test_who_was_shot_less_often_than_the_last_kills_took_has_to_stay_away_for_longer() -> None:
+    aimer = make_aimer(let_go_s=0.1, shot={"let_go_s": 0.0, "doubt_let_go_s": 0.5 * 0.016})
+    last = [140, 200, 160, 240]
+    for index in range(2):  # the first one falls to the second shot
+        assert choose(aimer, make_detections([NEAR, FAR]), index) == NEAR
+        aimer.applied(index * 16 * MS + 1, 0, 0, True)
+        aimer.applied(index * 16 * MS + 2, 0, 0, False)
+    for index in range(2, 13):  # until its track has ended
+        assert choose(aimer, make_detections([FAR, last]), index) == FAR
+    aimer.applied(12 * 16 * MS + 1, 0, 0, True)
+    assert [choose(aimer, make_detections([last]), index) for index in (13, 14)] == [FAR, last]
+
+
+def test_a_weak_part_of_who_was_shot_often_enough_is_no_target_and_a_clear_part_is() -> None:
+    part = [330, 230, 350, 245]
+    for confidence, expected in ((0.4, FAR), (0.9, part)):
+        aimer = make_aimer(let_go_s=0.1, shot={"let_go_s": 0.0, "part_share": 0.6})
+        assert choose(aimer, make_detections([NEAR, FAR])) == NEAR
+        aimer.applied(1, 0, 0, True)
+        found = make_detections([part, FAR])
+        found.confidence[:] = [confidence, 0.9]
+        assert choose(aimer, found, 1) == expected
+        found.confidence[:] = [0.9, 0.9]
+        assert choose(aimer, found, 2) == expected  # what is left of who fell is none, however sure
+        assert choose(aimer, make_detections([NEAR, FAR]), 3) == NEAR
+
+
+def test_a_part_of_who_fell_is_a_target_again_once_it_is_seen_for_longer_than_remains_are() -> None:
+    aimer = make_aimer(let_go_s=0.1, shot={"let_go_s": 0.0, "part_share": 0.6})
+    part = [330, 230, 350, 245]
+    assert choose(aimer, make_detections([NEAR])) == NEAR
+    aimer.applied(1, 0, 0, True)
+    weak = make_detections([part])
+    weak.confidence[:] = 0.4
+    assert choose(aimer, weak, 1) is None
+    chosen = [choose(aimer, make_detections([part]), index) for index in range(2, 40)]
+    assert chosen.index(part) == pytest.approx(0.5 / 0.016, abs=2)
+    assert chosen[-1] == part
+
+
+def test_a_weak_part_of_who_was_shot_too_seldom_stays_the_target() -> None:
+    aimer = make_aimer(let_go_s=0.1, shot={"let_go_s": 0.0, "part_share": 0.6})
+    for index in range(2):  # a kill that takes two shots
+        assert choose(aimer, make_detections([NEAR, FAR]), index) == NEAR
+        aimer.applied(index * 16 * MS + 1, 0, 0, True)
+        aimer.applied(index * 16 * MS + 2, 0, 0, False)
+    for index in range(2, 13):
+        assert choose(aimer, make_detections([FAR]), index) == FAR
+    aimer.applied(12 * 16 * MS + 1, 0, 0, True)
+    part = [420, 200, 440, 218]
+    found = make_detections([part, [140, 200, 160, 240]])
+    found.confidence[:] = [0.4, 0.9]
+    assert choose(aimer, found, 13) == part
+
+
+def test_a_hidden_target_yields_whatever_the_hand_did_up_and_down_where_the_game_has_no_such_look() -> None:
+    view = doom_view().model_copy(update={"pitch_deg_per_count": 0.0})
+    aimer = Aimer(AimSettings(view=view, selector=SelectorSettings(let_go_s=0.1)), ["monster"])
+    under = [300, 200, 350, 300]
+    choose(aimer, make_detections([NEAR]))
+    choose(aimer, make_detections([NEAR, under]), 1)
+    aimer.turned_by_hand([HandMove(17 * MS, 0, 300)])
+    assert choose(aimer, make_detections([under]), 2) == under
+
+
+def test_a_hidden_target_yields_at_once_to_one_under_the_crosshair_and_not_to_another() -> None:
+    under = [300, 200, 350, 300]
+    for other, expected in ((under, under), (FAR, NEAR)):
+        aimer = make_aimer(let_go_s=0.1)
+        assert choose(aimer, make_detections([NEAR])) == NEAR
+        assert choose(aimer, make_detections([NEAR, other]), 1) == NEAR
+        assert choose(aimer, make_detections([other]), 2) == expected
 
 
 def test_what_is_left_of_the_only_target_stays_the_target() -> None:

@@ -86,6 +86,8 @@ def test_following_one_of_two_that_cross_is_no_overshoot_and_turning_to_the_othe
     after = shift(ON, turn_deg), shift(other, turn_deg)
     parted = score(tic(0, ON, ON), tic(1, after[0], ON, angle_deg=354.0))
     assert (parted.overshoots, parted.crossed) == (0, 1)
+    third = score(tic(0, ON, ASIDE, ON), tic(1, after[0], ON, ON, angle_deg=354.0))
+    assert (third.overshoots, third.crossed) == (0, 1)  # though another has come under it, too
     turned = score(tic(0, ON, other), tic(1, *after, angle_deg=354.0))
     assert (turned.overshoots, turned.crossed) == (1, 0)
 

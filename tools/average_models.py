@@ -14,15 +14,15 @@ from onnx import numpy_helper
 
 def average(first: onnx.ModelProto, second: onnx.ModelProto, share: float) -> onnx.ModelProto:
     """`share` of the second's kernels and biases, the rest of the first's; ValueError if the two differ."""
-    kernels = {tensor.name: numpy_helper.to_array(tensor) for tensor in first.graph.initializer}
     mixed = onnx.ModelProto()
     mixed.CopyFrom(second)
-    for tensor in mixed.graph.initializer:
-        one, other = kernels[tensor.name], numpy_helper.to_array(tensor)
-        if one.shape != other.shape:
-            raise ValueError(f"expected {tensor.name} of {one.shape}, got {other.shape}")
-        if other.dtype == np.float32:
-            tensor.CopyFrom(numpy_helper.from_array((1 - share) * one + share * other, tensor.name))
+    for one, other in zip(first.graph.initializer, mixed.graph.initializer, strict=True):
+        old, new = numpy_helper.to_array(one), numpy_helper.to_array(other)
+        is_mixed = old.dtype == new.dtype == np.float32
+        if (one.name, old.shape) != (other.name, new.shape) or not (is_mixed or np.array_equal(old, new)):
+            raise ValueError(f"expected {one.name} {old.shape} of the same cfg, got {other.name} {new.shape}")
+        if is_mixed:
+            other.CopyFrom(numpy_helper.from_array((1 - share) * old + share * new, other.name))
     return mixed
 
 
@@ -33,7 +33,8 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.5, help="of the second")
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
-    onnx.save(average(*(onnx.load(path) for path in asked.models), asked.share), asked.out)
+    first, second = (onnx.load(path) for path in asked.models)
+    onnx.save(average(first, second, asked.share), asked.out)
 
 
 if __name__ == "__main__":

@@ -56,9 +56,9 @@ What the figures are of differs, so read down a card, not across cards:
   of Doom-like games; mAP50 in percent on the 600 frames of reserved maps, not to be held against COCO's.
   FP32 may multiply in TF32, as TensorRT does by default.
 - Our yolov4: TensorFlow and TensorRT FP32 are of one training, 12.5 minutes of an H100 that trained another
-  network beside; TensorRT FP16 and INT8 of an earlier, shorter one, which sees less: hold their FPS, not their
-  mAP50, against the rows of the first.
-- Our yolov4-tiny in TensorFlow and TF-TRT has the kernels of its INT8 file as floats (0.2 points more here).
+  network beside. TensorRT FP16 and INT8 are of an earlier, shorter one, which sees less: their FPS can be
+  held against the others, their mAP50 cannot.
+- Our yolov4-tiny in TensorFlow and TF-TRT has the kernels of its INT8 file as floats.
 """
 
 DETAILS = """

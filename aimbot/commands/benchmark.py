@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 
 from aimbot.cli_options import print_json
-from aimbot.commands.common import gather_settings, shipped_recording, show_progress
+from aimbot.commands.common import gather_settings, make_folder, shipped_recording, show_progress
 from aimbot.pointer import Pointer, open_pointer
 from capture.clock import monotonic_ns
 from capture.errors import UserError
@@ -22,12 +22,17 @@ from detection.training.report import require_matplotlib
 FRAMES = 200
 
 
-def measure_loop(source: Path | None, profile: str, overrides: list[str], as_json: bool) -> None:
+def measure_loop(
+    source: Path | None, profile: str, overrides: list[str], chart: Path | None, as_json: bool
+) -> None:
     """Loop efficiency, with the real pointer where there is a display to move it on."""
     from benchmarks import loop
 
+    if chart:
+        require_matplotlib()  # before the measurement
+        make_folder(chart.parent)
     pointer: Pointer | None = open_pointer() if os.environ.get("DISPLAY") else None
-    result = loop.run(gather_settings(profile, overrides), read_frames(source), pointer)
+    result = loop.run(gather_settings(profile, overrides), read_frames(source), pointer, chart)
     show(result, loop.print_table, as_json)
 
 
