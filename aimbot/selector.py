@@ -13,7 +13,7 @@ from aimbot.observing import measure_offsets
 from aimbot.shot import Shot, ShotSettings
 from aimbot.shown import estimate_shown
 from aimbot.target import XY, Target
-from aimbot.tracker import Track, Tracker
+from aimbot.tracker import Track, Tracker, find_track
 from aimbot.view import View, ViewSettings
 from capture.frame import Frame
 from detection.detections import Detections
@@ -92,8 +92,7 @@ class Selector:
 
     def shot(self, pressed_ns: int) -> None:
         """The fire button went down, at the target that was chosen last."""
-        locked = next((track for track in self.tracker.tracks if track.track_id == self._locked_id), None)
-        self._shot.press(locked, pressed_ns)
+        self._shot.press(find_track(self.tracker.tracks, self._locked_id), pressed_ns)
 
     def _find_view(self, size_wh: tuple[int, int]) -> View:
         """The view of frames of this size; frames seldom change it."""
@@ -130,7 +129,7 @@ class Selector:
             return None
         ranks = {track.track_id: self._rank(track, view, sent, now_ns) for track in ready}
         best = min(ready, key=lambda track: ranks[track.track_id])
-        locked = next((track for track in ready if track.track_id == self._locked_id), None)
+        locked = find_track(ready, self._locked_id)
         if locked is not None and locked.whole_ns != now_ns:
             covering = [one for one in ready if one.whole_ns == now_ns and covers(one, sent, now_ns)]
             if covering:  # it hides the locked one, or is it: to follow that would turn off this
@@ -166,17 +165,14 @@ class Selector:
 
     def _rank(self, track: Track, view: View, sent: XY, now_ns: int) -> Rank:
         """Smaller is better: seen whole, the class's priority, the policy's measure, the older track."""
-        x, y = track.bearing_at(now_ns)
         seen = track.seen
         if self.settings.policy == "largest":
             value = -view.counts_to_deg(seen.half_size_counts)
         elif self.settings.policy == "most_confident":
             value = -seen.confidence
-        elif self.settings.policy == "nearest_centre":
-            x += seen.centre_counts[0] - seen.bearing_counts[0]
-            y += seen.centre_counts[1] - seen.bearing_counts[1]
-            value = view.counts_to_deg((x - sent[0], y - sent[1]))
         else:
+            is_by_centre = self.settings.policy == "nearest_centre"
+            x, y = track.centre_at(now_ns) if is_by_centre else track.bearing_at(now_ns)
             value = view.counts_to_deg((x - sent[0], y - sent[1]))
         is_hidden = track.hidden_s(now_ns) > self.settings.let_go_s
         return is_hidden, self._class_rank(track), value, track.track_id
@@ -191,12 +187,8 @@ def covers(track: Track, sent: XY, now_ns: int) -> bool:
 
     Without vertical look all heights are 0, and do not count.
     """
-    seen = track.seen
-    offsets = zip(track.bearing_at(now_ns), seen.centre_counts, seen.bearing_counts, sent, strict=True)
-    return all(
-        half == 0 or abs(bearing + centre - aim - crosshair) <= half
-        for (bearing, centre, aim, crosshair), half in zip(offsets, seen.half_size_counts, strict=True)
-    )
+    sides = zip(track.centre_at(now_ns), sent, track.seen.half_size_counts, strict=True)
+    return all(half == 0 or abs(centre - crosshair) <= half for centre, crosshair, half in sides)
 
 
 def list_aim_points(settings: SelectorSettings, names: Sequence[str]) -> Floats:
@@ -207,18 +199,13 @@ def list_aim_points(settings: SelectorSettings, names: Sequence[str]) -> Floats:
 def describe_target(track: Track, now_ns: int, min_confidence: float) -> Target:
     """A track as the target at `now_ns`; its centre moves with its bearing."""
     seen = track.seen
-    bearing = track.bearing_at(now_ns)
-    centre = (
-        bearing[0] + seen.centre_counts[0] - seen.bearing_counts[0],
-        bearing[1] + seen.centre_counts[1] - seen.bearing_counts[1],
-    )
     return Target(
         track_id=track.track_id,
         class_id=seen.class_id,
         box_xyxy_px=seen.box_xyxy_px,
         aim_xy_px=seen.aim_xy_px,
-        bearing_counts=bearing,
-        centre_counts=centre,
+        bearing_counts=track.bearing_at(now_ns),
+        centre_counts=track.centre_at(now_ns),
         half_size_counts=seen.half_size_counts,
         velocity_counts_per_s=track.velocity_counts_per_s,
         speed_sigma_counts_per_s=track.speed_sigma_counts_per_s,

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from aimbot.tracker import Track
+from aimbot.tracker import Track, find_track
 
 KILLS_KEPT = 2
 """So many of the last kills tell how many shots one takes."""
@@ -60,7 +60,7 @@ class Shot:
 
     def look(self, tracks: Iterable[Track], now_ns: int) -> None:
         """See whether it has gone since the press, or come back."""
-        track = next((one for one in tracks if one.track_id == self._track_id), None)
+        track = find_track(tracks, self._track_id)
         if track is None:
             return
         if not self._is_gone(track, now_ns):

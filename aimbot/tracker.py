@@ -1,6 +1,6 @@
 """Tracks in the world frame: bearings that stay put while the view turns."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import lap
@@ -80,6 +80,15 @@ class Track:
         x, y = self.bearing_counts
         vx, vy = self.velocity_counts_per_s
         return x + vx * dt_s, y + vy * dt_s
+
+    def centre_at(self, time_ns: int) -> XY:
+        """The middle of its box, which moves with its bearing."""
+        x, y = self.bearing_at(time_ns)
+        seen = self.seen
+        return (
+            x + seen.centre_counts[0] - seen.bearing_counts[0],
+            y + seen.centre_counts[1] - seen.bearing_counts[1],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +223,11 @@ class Tracker:
         seen_ns = np.full(len(rows), captured_ns, np.int64)
         looks = Looks(before.class_id, seen_ns, seen.half_size_counts, find_speeds(motions), full)
         return motions, looks
+
+
+def find_track(tracks: Iterable[Track], track_id: int | None) -> Track | None:
+    """The one with this identity, if it is among them."""
+    return next((track for track in tracks if track.track_id == track_id), None)
 
 
 def start_track(track_id: int, seen: Observation, captured_ns: int) -> Track:

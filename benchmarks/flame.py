@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from aimbot.telemetry import Stamps
 from detection.training.report import require_matplotlib
 
@@ -16,8 +14,7 @@ NARROW_SHARE, LEAST_SHARE = 0.06, 0.01  # of the chart's width: a name is turned
 
 def choose_median(stamps: Sequence[Stamps]) -> Stamps:
     """The frame whose time from the pixels to the mouse is the median."""
-    ages = [one.moved_ns - one.captured_ns for one in stamps]
-    return stamps[int(np.argsort(ages)[len(ages) // 2])]
+    return sorted(stamps, key=lambda one: one.moved_ns - one.captured_ns)[len(stamps) // 2]
 
 
 def list_bars(one: Stamps) -> list[Bar]:
@@ -52,16 +49,15 @@ def draw_bars(axes: Any, one: Stamps, begin_ns: int, title: str) -> None:
     for name, depth, started_ns, ended_ns in list_bars(one):
         if begin_ns > started_ns:
             continue
-        left_ms, right_ms = ((time_ns - begin_ns) / 1e6 for time_ns in (started_ns, ended_ns))
-        axes.barh(-depth, right_ms - left_ms, 0.9, left_ms, color=f"C{depth + 1}", edgecolor="white")
-        share = (right_ms - left_ms) / width_ms
+        left_ms, long_ms = (started_ns - begin_ns) / 1e6, (ended_ns - started_ns) / 1e6
+        axes.barh(-depth, long_ms, 0.9, left_ms, color=f"C{depth + 1}", edgecolor="white")
+        share = long_ms / width_ms
         if share < LEAST_SHARE:
             continue
-        text = f"{name} {(ended_ns - started_ns) / 1e6:.2f}"
         axes.text(
-            (left_ms + right_ms) / 2,
+            left_ms + long_ms / 2,
             -depth,
-            text,
+            f"{name} {long_ms:.2f}",
             ha="center",
             va="center",
             fontsize=7,
