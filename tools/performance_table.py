@@ -82,7 +82,13 @@ ENV/bin/python -m benchmarks.tensorrt yolov4-tiny-416.onnx --engines engines --i
 ```
 The ONNX is what `convert onnx` makes of a cfg and its weights; for INT8, what `convert int8` makes. An engine
 takes minutes to build, and is kept in `--engines`. On a CPU: `run_aimbot.py benchmark peers --json`. Then
-`python tools/performance_table.py`. Measured were:
+`python tools/performance_table.py`.
+
+Where the machine of the card has no network, and JAX as its only framework: `tools/gpu_host/pack.sh` packs the
+rest elsewhere, and there `train.sh`, `measure.sh` and `tensorflow.sh` make frames, train a cfg, build all
+engines of its sizes at once and measure them. Ours were made in this way, the weights included.
+
+Measured were:
 """
 
 
