@@ -31,8 +31,10 @@ $(VENV)/.run: pyproject.toml | $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install --quiet --editable '.[demo]'
 	touch $@
 
-$(VENV)/.test: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.test: pyproject.toml requirements/triton-server.txt | $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install --quiet --editable . --group dev
+	$(VENV)/bin/python -m pip install --quiet --no-deps --upgrade --target $(VENV)/triton-server \
+	  --requirement requirements/triton-server.txt
 	touch $@
 
 # TensorRT's wheel is for CPython 3.10, because of its Python module; TensorFlow loads its libraries alone.

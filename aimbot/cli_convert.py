@@ -171,3 +171,15 @@ def convert_tensorrt(
     from aimbot.commands.models import convert_to_tensorrt
 
     print_result(convert_to_tensorrt(model, out, precision, compute_capability or [], runtime), as_json)
+
+
+@app.command("triton")
+def convert_triton(
+    model: Annotated[str, typer.Option(help="A name under models/, an .onnx file, or an .engine file.")],
+    out: Annotated[Path, typer.Option(metavar="REPOSITORY", help="The models of a server, a folder each.")],
+    as_json: Json = False,
+) -> None:
+    """A model into the repository of a Triton server, to run on another computer (docs/triton.md)."""
+    from aimbot.commands.models import convert_to_triton
+
+    print_result(convert_to_triton(model, out), as_json)

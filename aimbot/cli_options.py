@@ -17,11 +17,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on std
 Out = Annotated[Optional[Path], typer.Option(help="A folder for the results.")]  # noqa: UP045
 Model = Annotated[
     Optional[str],  # noqa: UP045
-    typer.Option(help="A name under models/, an .onnx or .engine file, a SavedModel."),
+    typer.Option(help="A name under models/, an .onnx or .engine file, a SavedModel, a triton:// URL."),
 ]
 Backend = Annotated[
     Optional[str],  # noqa: UP045
-    typer.Option(help="auto, openvino, onnx, tensorrt or tensorflow."),
+    typer.Option(help="auto, openvino, onnx, tensorrt, tensorflow or triton."),
 ]
 Predictions = Annotated[Optional[Path], typer.Option(metavar="FILE", help="Write COCO results JSON.")]  # noqa: UP045
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from capture.clock import monotonic_ns
 from capture.frame import Frame, Region
-from detection.detector import BackendName, DetectorSettings, YoloDetector, open_detector
+from detection.detector import BackendName, DetectorSettings, YoloDetector, is_served, open_detector
 
 Track = Callable[[Sequence[int]], Any]
 
@@ -27,9 +27,9 @@ def run(
 ) -> dict[str, Any]:
     """Rows of model, backend, precision, size, p50_ms, p99_ms, fps and times_ms; each round runs each once.
 
-    An engine and a SavedModel run on the one back end that they are for. The time is that of `detect`
-    whole, from pixels to boxes, on `frames` in a circle (noise of each model's own size if none are given);
-    fps is 1000 / mean.
+    An engine, a SavedModel and a served model run on the one back end that they are for. The time is that
+    of `detect` whole, from pixels to boxes, on `frames` in a circle (noise of each model's own size if none
+    are given); fps is 1000 / mean.
     """
     settings = [
         DetectorSettings(model=model, backend=backend, threads=threads)
@@ -77,13 +77,15 @@ def measure_in_turns(
 
 
 def is_for_one_backend(model: str) -> bool:
-    """True for an engine file and a SavedModel folder."""
+    """True for an engine file, a SavedModel folder and the URL of a served model."""
     path = Path(model)
-    return path.suffix == ".engine" or path.is_dir()
+    return path.suffix == ".engine" or path.is_dir() or is_served(model)
 
 
 def name_model(model: str) -> str:
-    """A shipped model's name, or a file's; a file called model.onnx goes by its folder."""
+    """A shipped model's name, a served one's URL, or a file's; model.onnx goes by its folder."""
+    if is_served(model):
+        return model
     path = Path(model)
     return path.parent.name if path.name == "model.onnx" else path.stem
 
@@ -99,7 +101,7 @@ def print_table(result: dict[str, Any], console: Console | None = None) -> None:
     """The rows as a table."""
     table = Table(title="detector: pixels to boxes")
     for name in ("model", "backend", "precision", "size"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for name in ("p50 ms", "p99 ms", "fps"):
         table.add_column(name, justify="right")
     for row in result["rows"]:

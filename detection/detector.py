@@ -19,11 +19,12 @@ from detection.preprocess import Canvas
 from detection.saved_model import check_saved_model
 from detection.signature import Signature, count_channels
 
-BackendName = Literal["auto", "openvino", "onnx", "tensorrt", "tensorflow"]
+BackendName = Literal["auto", "openvino", "onnx", "tensorrt", "tensorflow", "triton"]
 PACKAGES = {
     "openvino": ("openvino", "openvino"),
     "onnx": ("onnxruntime", "local-aim-assistant[onnx]"),
     "tensorflow": ("tensorflow", "local-aim-assistant[tensorflow]"),
+    "triton": ("tritonclient", "local-aim-assistant[triton]"),
 }
 
 
@@ -137,14 +138,22 @@ class YoloDetector:
 
 def open_detector(settings: DetectorSettings) -> YoloDetector:
     """A detector as the settings say; UserError if the model or a package is missing, or no decoder fits."""
-    path = find_model(settings.model)
-    backend = _open_backend(path, settings)
+    if is_served(settings.model) or settings.backend == "triton":
+        source, backend = settings.model, _open_served(settings)
+    else:
+        path = find_model(settings.model)
+        source, backend = path.name, _open_backend(path, settings)
     try:
-        layout = recognise(backend.signature, path.name)
+        layout = recognise(backend.signature, source)
     except UserError:
         backend.close()
         raise
     return YoloDetector(backend, layout, settings)
+
+
+def is_served(model: str) -> bool:
+    """True for the URL of a model that a Triton server runs."""
+    return model.startswith("triton://")
 
 
 def model_names() -> list[str]:
@@ -173,6 +182,20 @@ def find_model(model: str) -> Path:
     )
 
 
+def _open_served(settings: DetectorSettings) -> Backend:
+    if not is_served(settings.model):
+        raise UserError(
+            f"expected triton://HOST[:PORT]/MODEL for backend triton, got {settings.model}; "
+            "docs/triton.md says how to serve a model"
+        )
+    if settings.backend not in ("auto", "triton"):
+        raise UserError(f"expected backend triton for {settings.model}, got {settings.backend}")
+    _check_installed("triton")
+    from detection.backends.triton import TritonBackend
+
+    return TritonBackend(settings.model, settings.input_px)
+
+
 def _open_backend(path: Path, settings: DetectorSettings) -> Backend:
     name = _choose_backend(path) if settings.backend == "auto" else settings.backend
     _check_kind(path, name)
@@ -180,9 +203,7 @@ def _open_backend(path: Path, settings: DetectorSettings) -> Backend:
         from detection.backends.tensorrt import open_tensorrt
 
         return open_tensorrt(path, settings.input_px)
-    if not _is_installed(name):
-        package, install = PACKAGES[name]
-        raise UserError(f"backend {name} needs the package {package}: pip install '{install}'")
+    _check_installed(name)
     if name == "tensorflow":
         from detection.backends.tensorflow import TensorFlowBackend
 
@@ -216,6 +237,12 @@ def _check_kind(path: Path, backend: str) -> None:
     else:
         return
     raise UserError(f"expected {wanted} for backend {backend}, got {path}")
+
+
+def _check_installed(backend: str) -> None:
+    if not _is_installed(backend):
+        package, install = PACKAGES[backend]
+        raise UserError(f"backend {backend} needs the package {package}: pip install '{install}'")
 
 
 def _is_installed(backend: str) -> bool:

@@ -1,4 +1,6 @@
-"""A frame onto the network's canvas."""
+"""A frame onto the network's canvas, and the canvas as the network takes it."""
+
+from typing import Any
 
 import cv2
 import numpy as np
@@ -6,6 +8,7 @@ from numpy.typing import NDArray
 
 from capture.frame import Frame
 from detection.boxes import Letterbox, SizeWH, fit_letterbox
+from detection.signature import ImageInput
 
 DARKNET_GREY = 128  # what its letterbox_image fills with
 ULTRALYTICS_GREY = 114  # what its models are trained with
@@ -45,3 +48,11 @@ class Canvas:
         else:  # the colours are converted last, on the small image
             cv2.cvtColor(pixels, cv2.COLOR_BGRA2BGR if self._channels == 3 else cv2.COLOR_BGR2BGRA, dst=inner)
         return self._pixels
+
+
+def fit_pixels(images: NDArray[np.uint8], image: ImageInput) -> NDArray[Any]:
+    """Captured pixels, (1, H, W, channels), as a model takes them: as they are, or as planes of floats."""
+    if not image.is_planar:
+        return images
+    planes: NDArray[Any] = cv2.dnn.blobFromImage(images[0], 1 / 255, swapRB=True)
+    return planes.astype(image.type, copy=False)

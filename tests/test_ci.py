@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-PACKAGES = ["onnxruntime", "tensorflow", "vizdoom", "yaml"]
+PACKAGES = ["onnxruntime", "tensorflow", "tritonclient", "vizdoom", "yaml"]
 if sys.platform == "linux" and platform.machine() == "x86_64":  # as pyproject.toml has it
     PACKAGES.append("tensorrt_rtx")
 

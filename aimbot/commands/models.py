@@ -153,3 +153,12 @@ def convert_to_tensorrt(
     if path.suffix != ".onnx":
         raise UserError(f"expected a model name or an .onnx file, got {model}")
     return convert_tensorrt(path, model, out, precision, capabilities, runtime)
+
+
+def convert_to_triton(model: str, repository: Path) -> dict[str, Any]:
+    """A model into a Triton server's repository, by the name of its file, or its own if it is shipped."""
+    from converters.triton import convert_triton
+    from detection.detector import find_model
+
+    path = find_model(model)
+    return convert_triton(path, path.parent.name if path.name == "model.onnx" else path.stem, repository)

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from capture.errors import UserError
 from detection.boxes import SizeWH
+from detection.preprocess import fit_pixels
 from detection.signature import Signature, Tensor, read_image_input
 
 TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
@@ -47,11 +47,7 @@ class OnnxBackend:
 
     def infer(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         """Outputs for one image, (1, H, W, 3) BGR, or BGRA if the model takes that."""
-        taken: NDArray[Any] = images
-        if self._image.is_planar:
-            planes = cv2.dnn.blobFromImage(images[0], 1 / 255, swapRB=True)
-            taken = planes.astype(self._image.type, copy=False)
-        outputs = self._session.run(self._outputs, {self._input: taken})
+        outputs = self._session.run(self._outputs, {self._input: fit_pixels(images, self._image)})
         return [output.astype(np.float32, copy=False) for output in outputs]
 
     def close(self) -> None:

@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +14,7 @@ from detection.engines.build import find_engine, place_order
 from detection.engines.cuda import Buffer, Card, CudaError, Lane, open_card
 from detection.engines.engine import Engine, check_engine, read_engine
 from detection.engines.runtimes import Runtime, check_card, choose_runtime, load_runtime
+from detection.preprocess import fit_pixels
 from detection.signature import read_image_input
 
 # TensorRT's names of element types, to NumPy's.
@@ -50,10 +50,7 @@ class TensorRtBackend:
 
     def infer(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         """Outputs for one image, (1, H, W, 3) BGR; the arrays are overwritten by the next call."""
-        taken: NDArray[Any] = images
-        if self._image.is_planar:
-            taken = cv2.dnn.blobFromImage(images[0], 1 / 255, swapRB=True)
-        np.copyto(self.inputs[0].array, taken, casting="same_kind")
+        np.copyto(self.inputs[0].array, fit_pixels(images, self._image))
         self.card.enter()
         self.lane.launch()
         self.lane.wait()
