@@ -48,7 +48,7 @@ done
 split_into "$work/trt" "$out/trt."
 
 pack_python "$work/tf" numpy==1.26.4 astunparse flatbuffers 'gast!=0.5.0' google-pasta h5py ml-dtypes==0.2.0 opt-einsum \
-  packaging six termcolor 'wrapt<1.15' 'grpcio<2' absl-py tensorflow-io-gcs-filesystem
+  packaging six termcolor 'wrapt<1.15' 'grpcio<2' absl-py requests tensorflow-io-gcs-filesystem
 "$python310" -m pip -q install --target "$work/tf/site" --no-deps tensorflow==2.14.1 tensorflow-estimator==2.14.0 \
   keras==2.14.0 tensorboard==2.14.1 nvidia-cublas-cu11==11.11.3.6 nvidia-cuda-cupti-cu11==11.8.87 \
   nvidia-cuda-nvcc-cu11==11.8.89 nvidia-cuda-runtime-cu11==11.8.89 nvidia-cudnn-cu11==8.7.0.84 nvidia-nccl-cu11==2.16.5
