@@ -3,24 +3,20 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import lap
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from aimbot.columns import Columns
-from aimbot.kalman import Floats, Motions, split_axes, start_motions
+from aimbot.association import Looks, match_rows
+from aimbot.kalman import Floats, Motions, start_motions
 from aimbot.observation import NONE_SEEN, Observation, Observations
 from aimbot.target import XY
 
 RESTING = 6.0  # a speed whose square is so many variances counts half
 SURPRISE = 9.0  # squared deviations, of both axes together: met by chance once in ninety measurements
-MOST_COST = 2.0  # at the edge of the gate without overlap
-FORBIDDEN = 1e6
 WHOLE_SHARE = 0.2  # of the area it had: with less in view a target is hidden, or has fallen
 SHRUNK_S = 0.5  # what was the full size of a target fades in this time
 SETTLED_S = 0.2  # a part seen for so long is a whole one: the track went over to a smaller target
-LEAST_HALF = 1e-6
 
 
 class TrackerSettings(BaseModel):
@@ -91,20 +87,6 @@ class Track:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Looks(Columns):
-    """Of each track what association asks for, and the size of all of it; the floats are (N, 2).
-
-    full_half_counts: half its size as last seen whole; it fades in SHRUNK_S.
-    """
-
-    class_id: NDArray[np.int64]
-    seen_ns: NDArray[np.int64]
-    half_size_counts: Floats
-    speed_counts_per_s: Floats
-    full_half_counts: Floats
-
-
 class Tracker:
     """Optimal association (Jonker and Volgenant) by bearing and overlap, with a Kalman filter per track."""
 
@@ -157,10 +139,7 @@ class Tracker:
         if not self.tracks or not len(seen):
             return np.empty(0, np.intp), np.empty(0, np.intp)
         at = self._motions.position + self._looks.speed_counts_per_s * self._look_ahead(time_ns)[0]
-        costs = cost_matches(at, self._looks, seen)
-        assigned = lap.lapjv(costs, extend_cost=True, cost_limit=MOST_COST, return_cost=False)[0]
-        matched = (assigned >= 0).nonzero()[0]
-        return matched, assigned.take(matched)
+        return match_rows(at, self._looks, seen)
 
     def _drop(self, oldest_ns: int) -> None:
         """Forget the tracks that were last seen before this."""
@@ -272,27 +251,3 @@ def find_speeds(motions: Motions) -> Floats:
     """
     speed, doubt = motions.velocity**4, (RESTING * motions.var_velocity) ** 2
     return np.divide(motions.velocity * speed, speed + doubt, out=np.zeros(speed.shape), where=speed > 0)
-
-
-def cost_matches(at: Floats, looks: Looks, seen: Observations) -> Floats:
-    """(tracks, observations): the distance as a share of the gate, and 1 − IoU of the boxes in the world.
-
-    at: (tracks, 2), where they are now. A pair of two classes, or beyond the gate, is forbidden.
-    """
-    # Each box lies about its aim point alike, so the boxes' shift is that of the bearings.
-    shift = np.abs(split_axes(at)[:, :, None] - split_axes(seen.bearing_counts)[:, None])  # (2, tracks, …)
-    # Without vertical look all heights are 0; the overlap is then that of the widths.
-    old = split_axes(looks.half_size_counts)[:, :, None] + LEAST_HALF
-    new = split_axes(seen.half_size_counts)[:, None] + LEAST_HALF
-    overlap = measure_overlap(old, new, shift)
-    shared, both = overlap[0] * overlap[1], 4 * (old[0] * old[1] + new[0] * new[1])
-    distance = np.hypot(shift[0], shift[1])
-    costs: Floats = distance / seen.gate_counts + 1 - shared / (both - shared)
-    costs[(distance > seen.gate_counts) | (looks.class_id[:, None] != seen.class_id)] = FORBIDDEN
-    return costs
-
-
-def measure_overlap(half: Floats, other_half: Floats, shift: Floats) -> Floats:
-    """How much of two intervals is shared, from half their lengths and the shift of their middles."""
-    both: Floats = np.minimum(half + other_half - shift, 2 * np.minimum(half, other_half))
-    return np.maximum(both, 0.0)
