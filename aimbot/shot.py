@@ -9,8 +9,13 @@ from aimbot.tracker import Track, find_track
 
 KILLS_KEPT = 2
 """So many of the last kills tell how many shots one takes."""
-REMAINS_S = 0.5
-"""What is left of the dead is seen no longer; a part that is seen for longer is a target again."""
+SHARE_WEIGHT = 2.0
+DOUBT = 0.3
+"""So much less `rest_below` is for who was shot less often than that."""
+REST_SHARE = 0.6
+"""Of the area at the press: of who fell a smaller part is no target, however sure the detector is of it."""
+REST_S = 0.5
+"""But for no longer: a part that is seen for longer is a target again."""
 
 
 class ShotSettings(BaseModel):
@@ -27,10 +32,9 @@ class ShotSettings(BaseModel):
     doubt_let_go_s: float = Field(
         0.1, ge=0, description="so it must stay away so long; also after fewer shots than a kill took of late"
     )
-    part_share: float = Field(
-        0.0, ge=0, le=1, description="after as many shots also a part went, of less of its area at the press"
+    rest_below: float = Field(
+        0.0, ge=0, description="what is seen then is a dead one's rest if confidence + 2 x its share is less"
     )
-    part_confidence: float = Field(0.5, ge=0, le=1, description="if it is found with less confidence")
 
 
 class Shot:
@@ -63,14 +67,17 @@ class Shot:
         track = find_track(tracks, self._track_id)
         if track is None:
             return
-        if not self._is_gone(track, now_ns):
+        is_seen = track.seen_ns == now_ns
+        is_rest = is_seen and self._is_rest(track, now_ns)
+        if is_seen and not is_rest:
             self._gone_ns, self._fell = None, False
             return
         if self._gone_ns is None:
             self._gone_ns = now_ns
         went_s = (self._gone_ns - self._pressed_ns) / 1e9
-        if self.settings.shows_after_s <= went_s <= self.settings.shows_s:
-            is_sure = went_s <= self.settings.late_s and self._is_due
+        shows = self.settings.shows_after_s <= went_s <= self.settings.shows_s
+        if not self._fell and (is_rest or shows):
+            is_sure = is_rest or (self._is_due and went_s <= self.settings.late_s)
             let_go_s = self.settings.let_go_s if is_sure else self.settings.doubt_let_go_s
             self._fell = (now_ns - self._gone_ns) / 1e9 >= let_go_s
 
@@ -79,17 +86,15 @@ class Shot:
         """Whether it has been shot as often as the last kills took."""
         return self._shots >= max(self._kills, default=0)
 
-    def _is_gone(self, track: Track, now_ns: int) -> bool:
-        """Not seen whole; and of what is due also a weak part, and for a while any part once it fell."""
-        if track.whole_ns != now_ns:
-            return True
-        settings = self.settings
-        shows = (now_ns - self._pressed_ns) / 1e9 >= settings.shows_after_s
-        if not shows or track.seen.area_px2 >= settings.part_share * self._full_px2:
-            return False
+    def _is_rest(self, track: Track, now_ns: int) -> bool:
+        """Whether what is seen looks like what a kill leaves: small, and no longer much like a target."""
+        share = track.seen.area_px2 / max(self._full_px2, 1.0)
         if self._fell and self._gone_ns is not None:
-            return (now_ns - self._gone_ns) / 1e9 < REMAINS_S
-        return self._is_due and track.seen.confidence < settings.part_confidence
+            return share < REST_SHARE and (now_ns - self._gone_ns) / 1e9 < REST_S
+        settings, since_s = self.settings, (now_ns - self._pressed_ns) / 1e9
+        below = settings.rest_below if self._is_due else settings.rest_below - DOUBT
+        shows = settings.shows_after_s <= since_s <= settings.late_s
+        return shows and track.seen.confidence + SHARE_WEIGHT * share < below
 
     def felled(self, track: Track) -> bool:
         """Whether the track is one that was shot, and has seemed to fall since."""

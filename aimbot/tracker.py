@@ -123,10 +123,10 @@ class Tracker:
 
         least_confidence: of what starts a track; any observation continues one.
         """
+        self._drop(captured_ns - round(self.settings.coast_s * 1e9))
         matched, numbers = self._match(seen, captured_ns)
         if len(matched):
             self._correct(matched, seen.take(numbers), captured_ns)
-        self._drop(captured_ns - round(self.settings.coast_s * 1e9))
         if len(numbers) < len(seen):
             rest = set(range(len(seen))).difference(numbers.tolist())
             sure = [row for row in sorted(rest) if seen.rows[row].confidence >= least_confidence]

@@ -100,7 +100,7 @@ def test_an_unseen_target_yields_to_one_in_view_after_a_while() -> None:
 def test_a_target_that_was_shot_and_of_which_little_is_left_to_see_yields_at_once() -> None:
     half, rest = [330, 230, 350, 250], [336, 230, 344, 239]
     for fire, expected in ((True, FAR), (False, rest)):
-        aimer = make_aimer(let_go_s=0.1, shot={"let_go_s": 0.0})
+        aimer = make_aimer(let_go_s=0.1, shot={"let_go_s": 0.0, "rest_below": 1.2})
         assert choose(aimer, make_detections([NEAR, FAR])) == NEAR
         aimer.applied(1, 0, 0, fire)
         assert choose(aimer, make_detections([half, FAR]), 1) == half
@@ -155,9 +155,9 @@ def test_who_was_shot_less_often_than_the_last_kills_took_has_to_stay_away_for_l
 
 
 def test_a_weak_part_of_who_was_shot_often_enough_is_no_target_and_a_clear_part_is() -> None:
-    part = [330, 230, 350, 245]
+    part = [330, 230, 350, 245]  # three eighths of it
     for confidence, expected in ((0.4, FAR), (0.9, part)):
-        aimer = make_aimer(let_go_s=0.1, shot={"let_go_s": 0.0, "part_share": 0.6})
+        aimer = make_aimer(let_go_s=0.1, shot={"let_go_s": 0.0, "rest_below": 1.2})
         assert choose(aimer, make_detections([NEAR, FAR])) == NEAR
         aimer.applied(1, 0, 0, True)
         found = make_detections([part, FAR])
@@ -169,7 +169,7 @@ def test_a_weak_part_of_who_was_shot_often_enough_is_no_target_and_a_clear_part_
 
 
 def test_a_part_of_who_fell_is_a_target_again_once_it_is_seen_for_longer_than_remains_are() -> None:
-    aimer = make_aimer(let_go_s=0.1, shot={"let_go_s": 0.0, "part_share": 0.6})
+    aimer = make_aimer(let_go_s=0.1, shot={"let_go_s": 0.0, "rest_below": 1.2})
     part = [330, 230, 350, 245]
     assert choose(aimer, make_detections([NEAR])) == NEAR
     aimer.applied(1, 0, 0, True)
@@ -181,8 +181,27 @@ def test_a_part_of_who_fell_is_a_target_again_once_it_is_seen_for_longer_than_re
     assert chosen[-1] == part
 
 
-def test_a_weak_part_of_who_was_shot_too_seldom_stays_the_target() -> None:
-    aimer = make_aimer(let_go_s=0.1, shot={"let_go_s": 0.0, "part_share": 0.6})
+@pytest.mark.parametrize(
+    ("shows", "seen_at", "is_rest"),
+    [({}, 4, True), ({"shows_after_s": 4.5 * 0.016}, 4, False), ({"late_s": 3.5 * 0.016}, 4, False)],
+)
+def test_a_weak_part_is_a_rest_in_the_time_alone_in_which_a_shot_shows(
+    shows: dict[str, float], seen_at: int, is_rest: bool
+) -> None:
+    aimer = make_aimer(let_go_s=0.1, shot={"let_go_s": 0.0, "rest_below": 1.2, **shows})
+    for index in range(seen_at):
+        assert choose(aimer, make_detections([NEAR, FAR]), index) == NEAR
+        if index == 0:
+            aimer.applied(1, 0, 0, True)
+    part = [330, 230, 350, 245]
+    found = make_detections([part, FAR])
+    found.confidence[:] = [0.4, 0.9]
+    assert choose(aimer, found, seen_at) == (FAR if is_rest else part)
+
+
+@pytest.mark.parametrize(("confidence", "stays"), [(0.4, True), (0.1, False)])
+def test_the_rest_of_who_was_shot_too_seldom_must_be_weaker(confidence: float, stays: bool) -> None:
+    aimer = make_aimer(let_go_s=0.1, shot={"let_go_s": 0.0, "rest_below": 1.2})
     for index in range(2):  # a kill that takes two shots
         assert choose(aimer, make_detections([NEAR, FAR]), index) == NEAR
         aimer.applied(index * 16 * MS + 1, 0, 0, True)
@@ -190,10 +209,10 @@ def test_a_weak_part_of_who_was_shot_too_seldom_stays_the_target() -> None:
     for index in range(2, 13):
         assert choose(aimer, make_detections([FAR]), index) == FAR
     aimer.applied(12 * 16 * MS + 1, 0, 0, True)
-    part = [420, 200, 440, 218]
-    found = make_detections([part, [140, 200, 160, 240]])
-    found.confidence[:] = [0.4, 0.9]
-    assert choose(aimer, found, 13) == part
+    part, last = [420, 200, 440, 212], [140, 200, 160, 240]  # three tenths of it
+    found = make_detections([part, last])
+    found.confidence[:] = [confidence, 0.9]
+    assert choose(aimer, found, 13) == (part if stays else last)
 
 
 def test_a_hidden_target_yields_whatever_the_hand_did_up_and_down_where_the_game_has_no_such_look() -> None:

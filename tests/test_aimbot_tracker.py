@@ -94,6 +94,18 @@ def test_another_class_is_another_target() -> None:
     assert [(track.track_id, track.seen.class_id) for track in tracks] == [(1, 0), (2, 1)]
 
 
+@pytest.mark.parametrize(("pause_ms", "is_same"), [(100, True), (101, False)])
+def test_after_a_longer_pause_than_a_track_coasts_the_same_place_begins_another(
+    pause_ms: int, is_same: bool
+) -> None:
+    tracker = Tracker(TrackerSettings(coast_s=0.1), COUNTS_PER_DEG)
+    first, again = (
+        tracker.update(gather_observations([observe(0)]), time_ms * MS)[0].track_id
+        for time_ms in (0, pause_ms)
+    )
+    assert (again == first) is is_same
+
+
 def test_a_track_coasts_on_its_course_and_dies_after_its_seconds() -> None:
     tracker = Tracker(TrackerSettings(coast_s=0.1), COUNTS_PER_DEG)
     for index in range(30):
