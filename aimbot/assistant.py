@@ -1,7 +1,7 @@
 """Put the parts together for one run, and take them apart again whatever happens."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,8 +9,10 @@ from typing import Any, Protocol
 
 from aimbot.aimer import Aimer
 from aimbot.config import Settings, SettingsFile
+from aimbot.governor import Governor
 from aimbot.hand import HandMotion, NoHand
 from aimbot.hotkeys import Person
+from aimbot.levels import encode_rungs
 from aimbot.loop import AimLoop, Step
 from aimbot.pointer import Pointer
 from aimbot.protected import refuse_protected
@@ -23,6 +25,7 @@ from capture.grabber import Grabber
 from capture.recorder import SessionRecorder
 from capture.source import FrameSource
 from detection.detector import Detector
+from detection.ladder import Rung
 
 HOUSEKEEPING_S = 0.5
 PROTECTION_EVERY = 4  # housekeeping rounds
@@ -56,6 +59,9 @@ class RunPlan:
     aimer: Aimer | None = None
     """Decides instead of the product's own: a reference to compare it with."""
     clock: Clock = monotonic_ns
+    governor: Governor = field(default_factory=Governor)
+    """Sets the level of a detector that has several: `rungs`."""
+    rungs: Sequence[Rung] = ()
 
 
 def run_assistant(plan: RunPlan) -> dict[str, Any]:
@@ -80,7 +86,8 @@ def run_assistant(plan: RunPlan) -> dict[str, Any]:
         plan.person.on_panic = envelope.stop
         grabber = Grabber(plan.source, clock)
         stack.callback(grabber.close)
-        loop = AimLoop(plan.detector, aimer, envelope, telemetry, clock, plan.hand)
+        loop = AimLoop(plan.detector, aimer, envelope, telemetry, clock, plan.hand, plan.governor)
+        plan.governor.start()
         recorder = _open_recorder(plan, stack)
         keeper = Housekeeper(plan, loop, envelope, telemetry)
         stack.callback(keeper.close)
@@ -103,6 +110,9 @@ def run_assistant(plan: RunPlan) -> dict[str, Any]:
         "unchanged": grabber.unchanged,
         "overwritten": grabber.overwritten,
     }
+    if plan.rungs:
+        summary["levels"] = [{**row, "name": str(plan.rungs[row["level"]])} for row in telemetry.levels()]
+        summary["level_changes"] = [list(change) for change in telemetry.level_changes]
     summary["refusals"] = {reason.value: count for reason, count in envelope.refusals.items()}
     if recorder is not None:
         summary["recorder"] = {"written": recorder.written, "dropped": recorder.dropped}
@@ -124,6 +134,7 @@ def _open_recorder(plan: RunPlan, stack: ExitStack) -> SessionRecorder | None:
         **plan.header,
         "settings": plan.settings.model_dump(mode="json"),
         "class_names": list(plan.detector.class_names),
+        "levels": encode_rungs(plan.rungs),
     }
     return stack.enter_context(
         SessionRecorder(plan.record, header, fps_hint=60.0, codec=plan.settings.recorder.codec)
@@ -173,15 +184,17 @@ class Housekeeper:
             self._loop.change(settings.change())
             old = self._plan.settings
             fixed = [n for n in ("capture", "detector", "hotkeys") if getattr(old, n) != getattr(settings, n)]
+            fixed += ["loop.adaptive"] if old.loop.adaptive != settings.loop.adaptive else []
             later = f"; {', '.join(fixed)}: after a restart" if fixed else ""
             self._plan.report(f"settings reloaded{later}")
 
     def _live_line(self) -> str:
         recent, counts = self._telemetry.recent(), self._telemetry.counts
-        person = self._plan.person
+        person, rungs = self._plan.person, self._plan.rungs
         state = "armed" if person.armed else "panic" if person.panicked else "idle"
         return (
             f"{recent['fps']:5.1f} FPS  detect {recent['detect_ms']:5.1f} ms  "
             f"age {recent['age_ms']:5.1f} ms  "
             f"frames {counts['frames']}  late {counts['late']}  moves {counts['moves']}  {state}"
+            + (f"  level {self._telemetry.level}: {rungs[self._telemetry.level]}" if rungs else "")
         )

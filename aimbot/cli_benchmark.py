@@ -118,3 +118,20 @@ def arena(
 
     limits = (episodes, episode_seconds)
     measure_arena(scenario or [], player or [], limits, seed, sets or [], record, out, as_json)
+
+
+@app.command("load")
+def load(
+    scenario: Annotated[str, typer.Option(help="Of the arena.")] = "defend_the_line",
+    pairs: Annotated[int, typer.Option(min=1, help="Games of each kind, in turns.")] = 5,
+    seconds: Annotated[float, typer.Option(min=5, help="Game time of each.")] = 30.0,
+    busy: Annotated[Optional[int], typer.Option(min=1, help="Busy processes; default: one a core.")] = None,  # noqa: UP045
+    seed: int = 1,
+    sets: Sets = None,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """FPS of the game and of the loop on cores that are busy, with loop.adaptive and without."""
+    from aimbot.commands.arena import measure_load
+
+    measure_load(scenario, pairs, seconds, busy, seed, sets or [], out, as_json)

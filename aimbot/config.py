@@ -34,7 +34,7 @@ class Settings(BaseModel):
 
     def change(self) -> Change:
         """The part that a running loop can take."""
-        return Change(self.aim, self.safety, self.loop.budget_ms)
+        return Change(self.aim, self.safety, self.loop.budget_ms, self.loop.target_ms)
 
 
 def profile_names() -> list[str]:

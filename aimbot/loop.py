@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from aimbot.aimer import Aimer, AimSettings
+from aimbot.governor import TARGET_MS, Governor
 from aimbot.hand import HandMotion, HandMove, NoHand
 from aimbot.safety import Applied, Refusal, SafetyEnvelope, SafetySettings
 from aimbot.target import Command, Target
@@ -20,16 +21,33 @@ TAKE_TIMEOUT_S = 0.05
 
 
 class LoopSettings(BaseModel):
-    """How old pixels may be when the mouse moves for them."""
+    """How old pixels may be when the mouse moves for them, and whether the detector yields to that."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     budget_ms: float = Field(80.0, gt=0, description="a frame older than this moves nothing")
+    adaptive: bool = Field(
+        False, description="under load detect on fewer threads, then on smaller inputs (detector.fallbacks)"
+    )
+    target_ms: float = Field(
+        TARGET_MS, gt=0, validate_default=True, description="and that is: when frames are older than this"
+    )
+
+    @field_validator("target_ms")
+    @classmethod
+    def _check_target(cls, target_ms: float, others: ValidationInfo) -> float:
+        budget_ms = others.data.get("budget_ms")
+        if others.data.get("adaptive") and budget_ms is not None and target_ms > budget_ms:
+            raise ValueError(f"expected at most loop.budget_ms, which is {budget_ms:g}")
+        return target_ms
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """All that was seen, decided and done for one frame; `hand` is what the person did since the last."""
+    """All that was seen, decided and done for one frame; `hand` is what the person did since the last.
+
+    level: of the detector; None where the picture was still the last one, and not looked at again.
+    """
 
     frame: Frame
     hand: tuple[HandMove, ...]
@@ -38,6 +56,7 @@ class Step:
     command: Command
     applied: Applied
     stamps: Stamps
+    level: int | None = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +66,7 @@ class Change:
     aim: AimSettings
     safety: SafetySettings
     budget_ms: float
+    target_ms: float = TARGET_MS
 
 
 class Mailbox(Protocol):
@@ -71,11 +91,13 @@ class AimLoop:
         telemetry: Telemetry,
         clock: Clock,
         hand: HandMotion | None = None,
+        governor: Governor | None = None,
     ) -> None:
-        """Without a `hand` the person's own motion is not known."""
+        """Without a `hand` the person's own motion is not known; `governor` sets the detector's level."""
         self._detector, self._aimer, self._envelope = detector, aimer, envelope
         self._telemetry, self._clock = telemetry, clock
         self._hand = hand or NoHand()
+        self._governor = governor or Governor()
         self._waiting: list[HandMove] = []  # moves that no frame has been decided with
         self._change: Change | None = None
         self._seen: tuple[Pixels, Detections] | None = None
@@ -95,8 +117,8 @@ class AimLoop:
     def step(self, frame: Frame) -> Step:
         """Process one frame."""
         self._take_change()
-        taken_ns = self._clock()
-        detections = self._detect(frame)
+        taken_ns, level = self._clock(), self._governor.level
+        is_new, detections = self._detect(frame)
         detected_ns = self._clock()
         hand = self._follow_hand()
         target = self._aimer.select(frame, detections)
@@ -109,20 +131,24 @@ class AimLoop:
         self._hand.sent(applied.dx_counts, applied.dy_counts)
         if applied.refused:
             self._aimer.reset()
+        if is_new:
+            self._governor.note(applied.sent_ns - frame.captured_ns, applied.sent_ns)
         stamps = Stamps(frame.captured_ns, taken_ns, detected_ns, selected_ns, steered_ns, moved_ns)
         self._telemetry.add(
             stamps,
             late=applied.refusal is Refusal.STALE,
             target=target is not None,
             moved=bool(applied.dx_counts or applied.dy_counts),
+            level=level,
         )
-        return Step(frame, hand, detections, target, command, applied, stamps)
+        return Step(frame, hand, detections, target, command, applied, stamps, level if is_new else None)
 
-    def _detect(self, frame: Frame) -> Detections:
-        """The detector's answer, or the last one where the source says that the picture is the same."""
-        if self._seen is None or self._seen[0] is not frame.pixels:
-            self._seen = (frame.pixels, self._detector.detect(frame))
-        return self._seen[1]
+    def _detect(self, frame: Frame) -> tuple[bool, Detections]:
+        """The detector's answer, or the last one again where the source says that the picture is the same."""
+        if self._seen is not None and self._seen[0] is frame.pixels:
+            return False, self._seen[1]
+        self._seen = (frame.pixels, self._detector.detect(frame))
+        return True, self._seen[1]
 
     def _follow_hand(self) -> tuple[HandMove, ...]:
         """Enter the person's moves since the last frame, and return them."""
@@ -139,3 +165,4 @@ class AimLoop:
         if change is not None:
             self._aimer.apply_settings(change.aim)
             self._envelope.apply_settings(change.safety, change.budget_ms)
+            self._governor.aim_for(change.target_ms)

@@ -1,9 +1,11 @@
 """Replay a recording through the same loop, and compare with what was decided then."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from aimbot.aimer import Aimer, AimSettings
+from aimbot.governor import Governor
 from aimbot.hand import HandMove, NoHand
 from aimbot.loop import AimLoop, Step
 from aimbot.pointer import NullPointer
@@ -18,7 +20,7 @@ from aimbot.rows import (
 from aimbot.safety import Gates, SafetyEnvelope, SafetySettings
 from aimbot.telemetry import Telemetry
 from capture.clock import monotonic_ns
-from capture.frame import Frame
+from capture.frame import Frame, Pixels
 from capture.source import FrameSource
 from detection.detections import Detections, no_detections
 from detection.detector import Detector
@@ -77,8 +79,14 @@ class Replayer:
     """The live loop over recorded frames; time and gates come from the recording where it has them."""
 
     def __init__(
-        self, detector: Detector, aim: AimSettings, safety: SafetySettings, budget_ms: float
+        self,
+        detector: Detector,
+        aim: AimSettings,
+        safety: SafetySettings,
+        budget_ms: float,
+        governor: Governor | None = None,
     ) -> None:
+        """`governor`: sets the level of a detector that has several."""
         self._decided_ns = self._sent_ns = 0
         self._gates = Gates(armed=True, focused=True)
         self.telemetry = Telemetry()
@@ -88,8 +96,16 @@ class Replayer:
         )
         self._detector = detector
         self._hand = RecordedHand()
+        self._governor = governor or Governor()
+        self._pixels: Pixels | None = None
         self._loop = AimLoop(
-            self, self._aimer, self.envelope, self.telemetry, lambda: self._decided_ns, self._hand
+            self,
+            self._aimer,
+            self.envelope,
+            self.telemetry,
+            lambda: self._decided_ns,
+            self._hand,
+            self._governor,
         )
         self.class_names, self.input_size_wh = detector.class_names, detector.input_size_wh
 
@@ -116,7 +132,18 @@ class Replayer:
         else:
             self._decided_ns = self._sent_ns = frame.captured_ns
             self._aimer.recorded = None
-        return self._loop.step(frame)
+        if self._pixels is not None and row is not None and row.get("level", 0) is None:
+            frame = replace(frame, pixels=self._pixels)  # the same array, as it was then
+        self._pixels = frame.pixels
+        step = self._loop.step(frame)
+        self._follow_level(step, row)
+        return step
+
+    def _follow_level(self, step: Step, row: Mapping[str, Any] | None) -> None:
+        """Be on the recording's level again after a difference, so that it is one and not all that follow."""
+        recorded = row.get("level") if row is not None else None
+        if recorded is not None and recorded != step.level:
+            self._governor.go_to(recorded, self._sent_ns)
 
 
 def iterate_frames(source: FrameSource) -> Iterator[Frame]:
@@ -131,6 +158,7 @@ def compare_step(step: Step, row: Mapping[str, Any]) -> list[dict[str, Any]]:
         ("detections", row.get("detections"), encode_detections(step.detections)),
         ("target", row.get("target"), encode_target(step.target)),
         ("command", row.get("command"), encode_command(step.command)),
+        ("level", row.get("level"), step.level),
     ]
     return [
         {"frame_id": step.frame.frame_id, "stage": stage, "expected": expected, "got": got}

@@ -27,6 +27,8 @@ def draw_row(pixels: Pixels, row: Mapping[str, Any], class_names: Sequence[str])
         cv2.circle(picture, aim, 4, AIM_BGR, 2, cv2.LINE_AA)
     applied = row["applied"]
     text = f"{applied['dx_counts']:+d} {applied['dy_counts']:+d} counts  age {row['stage_ms']['age']:.0f} ms"
+    if row.get("level"):
+        text += f"  level {row['level']}"
     if applied["refusal"]:
         text += f"  {applied['refusal']}"
     cv2.putText(picture, text, (8, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 3, cv2.LINE_AA)

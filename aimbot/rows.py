@@ -30,6 +30,7 @@ def encode_step(step: Step) -> dict[str, Any]:
             "refusal": step.applied.refusal,
         },
         "stage_ms": step.stamps.durations_ms(),
+        "level": step.level,
     }
 
 

@@ -48,9 +48,13 @@ class Telemetry:
         self._first_ns: int | None = None
         self._last_ns = 0
         self.counts: Counter[str] = Counter()
+        self.level = 0
+        self._levels: dict[int, Counter[str]] = {}
+        self.level_changes: deque[tuple[int, int]] = deque(maxlen=1000)
 
-    def add(self, stamps: Stamps, *, late: bool, target: bool, moved: bool) -> None:
-        """Note one processed frame."""
+    def add(self, stamps: Stamps, *, late: bool, target: bool, moved: bool, level: int = 0) -> None:
+        """Note one processed frame; `level`: of the detector at the time."""
+        self._note_level(level, stamps.moved_ns)
         self._stamps.append(stamps)
         if self._first_ns is None:
             self._first_ns = stamps.moved_ns
@@ -59,6 +63,15 @@ class Telemetry:
         self.counts["late"] += late
         self.counts["targets"] += target
         self.counts["moves"] += moved
+
+    def _note_level(self, level: int, moved_ns: int) -> None:
+        if level != self.level:
+            self.level = level
+            self.level_changes.append((moved_ns, level))
+        on_level = self._levels.setdefault(level, Counter())
+        on_level["frames"] += 1
+        if self._first_ns is not None:
+            on_level["ns"] += moved_ns - self._last_ns
 
     @property
     def fps(self) -> float:
@@ -78,6 +91,13 @@ class Telemetry:
             "age_ms": float(np.median([d["age"] for d in durations])),
             "detect_ms": float(np.median([d["detect"] for d in durations])),
         }
+
+    def levels(self) -> list[dict[str, Any]]:
+        """Each level of the detector that was used: its frames, and for how many seconds."""
+        return [
+            {"level": level, "frames": counts["frames"], "seconds": round(counts["ns"] / 1e9, 3)}
+            for level, counts in sorted(self._levels.items())
+        ]
 
     def summary(self) -> dict[str, Any]:
         """Counts, FPS, and percentiles of each stage and of the age at the move, in milliseconds."""

@@ -10,6 +10,7 @@ import math
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import chdir, contextmanager
 from dataclasses import asdict, dataclass
@@ -155,7 +156,7 @@ def play_episode(
     """One episode, up to its end, for `seconds` of game time, or for `empty_s` without ammunition."""
     game.new_episode()
     scorer = Scorer(SIZE_WH, FOV_DEG)
-    armed_s = 0.0
+    armed_s, began_s = 0.0, time.perf_counter()
     while not game.is_episode_finished() and scorer.episode.seconds < seconds:
         state = game.get_state()
         if state is None:
@@ -163,10 +164,12 @@ def play_episode(
         tic = read_tic(game, state, number)
         emit("tic", **encode_tic(tic))
         scorer.add(tic)
+        scorer.episode.pictures += 1
         armed_s = tic.episode_s if tic.ammo > 0 else armed_s
         if tic.episode_s - armed_s >= empty_s or not walk.go_on(tic):
             break
         game.advance_action()
+    scorer.episode.wall_s = time.perf_counter() - began_s
     scorer.episode.died = bool(game.is_player_dead())
     return scorer.episode
 

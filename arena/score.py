@@ -22,6 +22,7 @@ class Episode:
     time_to_target_s: for each monster that was reached, from when one was to be seen and none under the
         crosshair.
     on_to_shot_s: from there to the first shot.
+    pictures, wall_s: those that the game drew, and in how much real time.
     """
 
     seconds: float = 0.0
@@ -37,6 +38,8 @@ class Episode:
     died: bool = False
     time_to_target_s: list[float] = field(default_factory=list)
     on_to_shot_s: list[float] = field(default_factory=list)
+    pictures: int = 0
+    wall_s: float = 0.0
 
 
 class Scorer:
@@ -158,6 +161,7 @@ def summarize(episodes: Sequence[Episode]) -> dict[str, Any]:
         "time_to_target_p90_ms": to_ms(find_p90(times)),
         "on_to_shot_ms": to_ms(median(waits)) if waits else None,
         "deaths": total("died"),
+        "game_fps": round(divide(total("pictures"), total("wall_s")), 2),
         "episodes": [asdict(e) for e in episodes],
     }
 

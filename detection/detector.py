@@ -4,11 +4,11 @@ import difflib
 import importlib.util
 from importlib import resources
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from capture.errors import UserError
 from capture.frame import Frame
@@ -19,6 +19,7 @@ from detection.preprocess import Canvas
 from detection.saved_model import check_saved_model
 from detection.signature import Signature, count_channels
 
+Share = Annotated[float, Field(gt=0, lt=1)]
 BackendName = Literal["auto", "openvino", "onnx", "tensorrt", "tensorflow", "triton"]
 PACKAGES = {
     "openvino": ("openvino", "openvino"),
@@ -41,7 +42,16 @@ class DetectorSettings(BaseModel):
     threads: int = Field(default=0, ge=0)
     """Threads of the runtime; 0 leaves the choice to it."""
     input_px: tuple[int, int] | None = None
-    """Width and height for a model that takes any; None takes what it was exported at."""
+    """Width and height, for a model that takes any and, in OpenVINO, for ours; None takes its own."""
+    fallbacks: tuple[Share, ...] = (0.7, 0.5)
+    """Parts of the input's sides, the largest first: what `loop.adaptive` falls back to under load."""
+
+    @field_validator("fallbacks")
+    @classmethod
+    def _check_fallbacks(cls, fallbacks: tuple[Share, ...]) -> tuple[Share, ...]:
+        if list(fallbacks) != sorted(set(fallbacks), reverse=True):
+            raise ValueError("expected the largest part first, and none twice")
+        return fallbacks
 
 
 class Detector(Protocol):

@@ -94,6 +94,12 @@ def read_literal(metadata: Mapping[str, str], key: str) -> Any:
         return None
 
 
+def read_stride(signature: Signature) -> int:
+    """What the sides of an input must be multiples of."""
+    stride = read_literal(signature.metadata, "stride")
+    return stride if isinstance(stride, int) and stride > 0 else STRIDE
+
+
 def _settle_size(signature: Signature, own_wh: Shape, chosen_wh: SizeWH | None) -> SizeWH:
     """The model's own width and height; where it takes any, the user's choice, or the exported ones."""
     width, height = own_wh
@@ -109,8 +115,7 @@ def _settle_size(signature: Signature, own_wh: Shape, chosen_wh: SizeWH | None) 
     asked_wh = chosen_wh or size_wh
     if any(own not in (None, asked) for own, asked in zip(own_wh, asked_wh, strict=True)):
         raise UserError(f"expected detector.input_px to fit the model, got {list(asked_wh)}: {signature}")
-    stride = read_literal(signature.metadata, "stride")
-    stride = stride if isinstance(stride, int) and stride > 0 else STRIDE
+    stride = read_stride(signature)
     if size_wh != own_wh and any(side <= 0 or side % stride for side in size_wh):
         raise UserError(f"expected detector.input_px in multiples of {stride}, got {list(size_wh)}")
     return size_wh

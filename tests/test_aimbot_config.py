@@ -40,6 +40,15 @@ def test_an_override_may_be_a_list_a_number_or_a_bare_word() -> None:
             r"unknown setting smoothing_s; did you mean aim\.(controller|tracker)\.smoothing_s\?",
         ),
         ("loop.budget_ms=-1", r"setting loop\.budget_ms: input should be greater than 0, got -1"),
+        ("loop.target_ms=0", r"setting loop\.target_ms: input should be greater than 0, got 0"),
+        (
+            "detector.fallbacks=[0.5, 0.7]",
+            r"setting detector\.fallbacks: .*largest part first, .*got \[0\.5, 0\.7\]",
+        ),
+        (
+            "detector.fallbacks=[1.5]",
+            r"setting detector\.fallbacks\.0: input should be less than 1, got 1\.5",
+        ),
         ("loop.budget_ms=soon", r"setting loop\.budget_ms: .*got 'soon'"),
         ("loop.budget_ms", r"expected --set name=value, .*got 'loop\.budget_ms'"),
         ("hotkeys.arm=sometimes", r"setting hotkeys\.arm: input should be 'hold', 'toggle' or 'always'"),
@@ -49,6 +58,13 @@ def test_a_wrong_setting_is_named_in_one_line_with_the_nearest_right_one(overrid
     with pytest.raises(UserError, match=message) as caught:
         load_settings("default", [override])
     assert "\n" not in str(caught.value)
+
+
+def test_only_an_adaptive_loop_wants_a_target_within_the_budget() -> None:
+    assert load_settings("default", ["loop.budget_ms=20"]).loop.target_ms == 25
+    assert load_settings("doom").loop.adaptive
+    with pytest.raises(UserError, match=r"loop\.target_ms: .*at most loop\.budget_ms, which is 20, got 25"):
+        load_settings("default", ["loop.budget_ms=20", "loop.adaptive=true"])
 
 
 def test_an_unknown_profile_names_the_nearest() -> None:

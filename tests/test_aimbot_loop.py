@@ -16,6 +16,7 @@ from aim_helpers import (
 )
 
 from aimbot.aimer import Aimer, AimSettings
+from aimbot.governor import Governor
 from aimbot.loop import AimLoop, Change, Step
 from aimbot.replaying import RecordedDetector, Replayer, compare_step
 from aimbot.rows import decode_detections, encode_step
@@ -75,6 +76,28 @@ def test_a_picture_that_is_the_same_array_is_not_detected_again() -> None:
     assert rig.detector.calls == 1
     rig.loop.step(make_frame(2, 32 * MS))
     assert rig.detector.calls == 2
+
+
+def test_the_governor_is_told_the_age_of_what_was_looked_at_and_of_nothing_else() -> None:
+    rig = Rig()
+    governor = Governor(3, target_ms=15)
+    loop = AimLoop(rig.detector, rig.aimer, rig.envelope, rig.telemetry, rig.clock, governor=governor)
+    frame = make_frame(0, 0)
+    levels = []
+    for index in range(20):
+        rig.clock.now_ns = index * 20 * MS + 16 * MS
+        levels.append(loop.step(Frame(frame.pixels, index * 20 * MS, index, frame.region)).level)
+    assert levels == [0] + [None] * 19  # one picture, late once
+    for index in range(20, 40):
+        rig.clock.now_ns = index * 20 * MS + 16 * MS
+        levels.append(loop.step(make_frame(index, index * 20 * MS)).level)
+    assert levels[20] == 0
+    assert levels[-1] == 2
+    loop.change(Change(rig.settings, SafetySettings(), 50, target_ms=17))
+    for index in range(40, 300):
+        rig.clock.now_ns = index * 20 * MS + 16 * MS
+        levels.append(loop.step(make_frame(index, index * 20 * MS)).level)
+    assert levels[-1] == 0
 
 
 def test_new_settings_take_hold_at_the_next_frame() -> None:
@@ -179,6 +202,19 @@ def test_telemetry_counts_and_takes_percentiles() -> None:
     assert summary["stages_ms"]["detect"]["p50"] == 10
     assert (summary["frames"], summary["late"], summary["targets"], summary["moves"]) == (11, 1, 11, 0)
     assert telemetry.recent()["fps"] == pytest.approx(50)
+
+
+def test_telemetry_tells_for_how_long_each_level_was_used_and_when_it_changed() -> None:
+    telemetry = Telemetry()
+    for index, level in enumerate([0, 0, 2, 2, 2, 0]):
+        t = index * 500 * MS
+        telemetry.add(Stamps(t, t, t, t, t, t), late=False, target=False, moved=False, level=level)
+    assert telemetry.levels() == [
+        {"level": 0, "frames": 3, "seconds": 1.0},
+        {"level": 2, "frames": 3, "seconds": 1.5},
+    ]
+    assert list(telemetry.level_changes) == [(1000 * MS, 2), (2500 * MS, 0)]
+    assert telemetry.level == 0
 
 
 def test_percentiles_of_nothing_are_empty() -> None:

@@ -103,12 +103,24 @@ def test_times_in_sight_and_on_target_add_up() -> None:
 
 
 def test_a_summary_adds_up_and_survives_no_shots() -> None:
-    first = Episode(seconds=30, kills=3, hits=4, shots=5, overshoots=1, time_to_target_s=[0.1, 0.3])
-    second = Episode(seconds=30, kills=1, hits=1, shots=5, died=True, time_to_target_s=[0.2])
+    first = Episode(
+        pictures=900,
+        wall_s=30.0,
+        seconds=30,
+        kills=3,
+        hits=4,
+        shots=5,
+        overshoots=1,
+        time_to_target_s=[0.1, 0.3],
+    )
+    second = Episode(
+        pictures=600, wall_s=30.0, seconds=30, kills=1, hits=1, shots=5, died=True, time_to_target_s=[0.2]
+    )
     total = summarize([first, second])
     assert (total["kills"], total["shots"], total["hit_rate"], total["kills_a_minute"]) == (4, 10, 0.5, 4.0)
     assert (total["time_to_target_ms"], total["time_to_target_p90_ms"], total["deaths"]) == (200, 280, 1)
-    assert summarize([Episode()])["hit_rate"] == 0.0
+    assert total["game_fps"] == 25
+    assert summarize([Episode()])["hit_rate"] == summarize([Episode()])["game_fps"] == 0.0
     assert find_p90([]) is None
 
 

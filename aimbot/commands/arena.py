@@ -1,10 +1,13 @@
-"""`benchmark arena`: what a player of a real game scores, beside an oracle."""
+"""`benchmark arena` and `benchmark load`: what a player of a real game scores."""
 
 import importlib.util
 from pathlib import Path
 
+import psutil
+
 from aimbot.commands.benchmark import show
 from aimbot.commands.common import gather_settings, make_folder, show_progress, write_json
+from aimbot.config import Settings
 from capture.errors import UserError
 from detection.training.report import require_matplotlib
 
@@ -26,8 +29,7 @@ def measure_arena(
 
     limits: episodes of each scenario for each player, and the longest game time of one in seconds.
     """
-    if importlib.util.find_spec("vizdoom") is None:
-        raise UserError("the arena needs the package vizdoom: pip install 'local-aim-assistant[demo]'")
+    require_arena()
     from arena.display import use_display
     from benchmarks.arena import plot, run
 
@@ -38,7 +40,7 @@ def measure_arena(
     if out:
         require_matplotlib()  # before the minutes of play
         make_folder(out)
-    settings = gather_settings("doom", [f"aim.controller.search_deg_per_s={SEARCH_DEG_PER_S}", *overrides])
+    settings = gather_arena_settings(overrides)
     with use_display():
         sessions = out if record else None
         result = run.run(settings, where, chosen, *limits, seed, sessions, show_progress("playing"))
@@ -46,3 +48,42 @@ def measure_arena(
         write_json(out / "arena.json", result)
         plot.plot(result, out / "arena.png")
     show(result, run.print_table, as_json)
+
+
+def measure_load(
+    scenario: str,
+    pairs: int,
+    seconds: float,
+    busy: int | None,
+    seed: int,
+    overrides: list[str],
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """The assistant beside a game and `busy` processes, one a core by default; --out takes load.json."""
+    require_arena()
+    from arena.display import use_display
+    from benchmarks import load
+    from benchmarks.arena.run import choose_scenarios
+
+    (where,) = choose_scenarios([scenario])
+    if out:
+        make_folder(out)
+    count = busy or psutil.cpu_count() or 1
+    with use_display():
+        settings = gather_arena_settings(overrides)
+        result = load.run(settings, count, where, pairs, seconds, seed, show_progress("playing"))
+    if out:
+        write_json(out / "load.json", result)
+    show(result, load.print_table, as_json)
+
+
+def require_arena() -> None:
+    """UserError without the game."""
+    if importlib.util.find_spec("vizdoom") is None:
+        raise UserError("the arena needs the package vizdoom: pip install 'local-aim-assistant[demo]'")
+
+
+def gather_arena_settings(overrides: list[str]) -> Settings:
+    """The profile `doom`, with the search of all players."""
+    return gather_settings("doom", [f"aim.controller.search_deg_per_s={SEARCH_DEG_PER_S}", *overrides])

@@ -16,6 +16,7 @@ from aimbot.commands.replay import replay
 from aimbot.config import Settings
 from aimbot.hand import open_hand
 from aimbot.hotkeys import Person
+from aimbot.levels import open_levels
 from aimbot.pointer import Pointer, open_pointer
 from aimbot.report import draw_row, plot_latency
 from aimbot.safety import Gates, SafetyEnvelope
@@ -24,7 +25,6 @@ from capture.clock import local_stamp, monotonic_ns, sleep_s
 from capture.errors import UserError
 from capture.session import read_session
 from capture.window import find_window
-from detection.detector import open_detector
 from detection.video import VideoFile
 
 SCENARIO = "defend_the_center"
@@ -60,8 +60,8 @@ def play(settings: Settings, seconds: float, seed: int, record: Path | None) -> 
     from arena.process import GameProcess
 
     with ExitStack() as stack:
-        detector = open_detector(settings.detector)
-        stack.callback(detector.close)
+        levels = open_levels(settings)
+        stack.callback(levels.detector.close)
         game = stack.enter_context(GameProcess(SCENARIO, seed, {"seconds": seconds}))
         pointer = enter_game(game, settings)
         hand = open_hand(settings.hotkeys.follow_hand, monotonic_ns)
@@ -72,7 +72,7 @@ def play(settings: Settings, seconds: float, seed: int, record: Path | None) -> 
         plan = RunPlan(
             settings,
             source,
-            detector,
+            levels.detector,
             pointer,
             Person(hotkeys),
             watch,
@@ -82,6 +82,8 @@ def play(settings: Settings, seconds: float, seed: int, record: Path | None) -> 
             header={"scenario": SCENARIO, "seed": seed},
             report=lambda line: live.update(Text(line)),
             finished=lambda: game.over,
+            governor=levels.governor,
+            rungs=levels.rungs,
         )
         game.go()
         figures = run_assistant(plan)
@@ -152,6 +154,7 @@ def print_summary(summary: dict[str, Any]) -> None:
     kills = [episode["kills"] for episode in summary["episodes"]]
     blind = [episode["kills"] for episode in baseline.get("episodes", [])]
     table.add_row("kills by episode", str(kills), str(blind))
+    table.add_row("game FPS", str(summary.get("game_fps", "")), str(baseline.get("game_fps", "")))
     table.add_row("loop FPS", str(summary["loop_fps"]), "")
     age = summary["age_at_move_ms"]
     table.add_row("age at move p50 / p99, ms", f"{age.get('p50')} / {age.get('p99')}", "")

@@ -15,7 +15,9 @@ from aimbot.commands.common import (
     write_json,
 )
 from aimbot.config import Settings, override_settings, validate_settings
+from aimbot.governor import Governor
 from aimbot.identities import Identifier
+from aimbot.levels import Levels, decode_rungs, open_levels
 from aimbot.loop import Step
 from aimbot.replaying import RecordedDetector, Replayer, replay_frames
 from aimbot.report import draw_row
@@ -23,7 +25,7 @@ from aimbot.rows import encode_step
 from capture.clock import monotonic_ns
 from capture.errors import UserError
 from capture.replay import ReplaySource, open_replay
-from detection.detector import Detector, open_detector
+from detection.detector import open_detector
 from detection.video import VideoFile
 
 
@@ -40,13 +42,16 @@ def replay(
     recorded = bool(rows) and all("detections" in row for row in rows.values()) and not redetect
     with ExitStack() as stack:
         stack.callback(recording.close)
-        detector: Detector
-        if recorded and recording.session:
-            detector = RecordedDetector(rows, recording.session.header["class_names"])
+        header = recording.session.header if recording.session else {}
+        rungs = decode_rungs(header.get("levels", []))
+        if recorded:
+            governor = Governor(max(len(rungs), 1), settings.loop.target_ms)
+            levels = Levels(RecordedDetector(rows, header["class_names"]), governor)
         else:
-            detector = open_detector(settings.detector)
+            levels = open_levels(settings, rungs)
+        detector = levels.detector
         stack.callback(detector.close)
-        replayer = Replayer(detector, settings.aim, settings.safety, settings.loop.budget_ms)
+        replayer = Replayer(detector, settings.aim, settings.safety, settings.loop.budget_ms, levels.governor)
         stack.callback(replayer.close)
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)

@@ -13,13 +13,13 @@ from aimbot.commands.common import Where, crop_to, gather_settings, open_live, s
 from aimbot.config import SettingsFile
 from aimbot.hand import open_hand
 from aimbot.hotkeys import HotkeyListener, Person
+from aimbot.levels import open_levels
 from aimbot.pointer import NullPointer, Pointer, open_pointer
 from aimbot.protected import refuse_protected
 from capture.clock import monotonic_ns
 from capture.errors import UserError
 from capture.grabber import Grabber
 from capture.recorder import SessionRecorder
-from detection.detector import open_detector
 
 
 def run(
@@ -40,9 +40,9 @@ def run(
     settings = gather_settings(profile, overrides, where)
     refuse_protected()
     with ExitStack() as stack:
-        detector = open_detector(settings.detector)
-        stack.callback(detector.close)
-        settings = crop_to(settings, detector.input_size_wh)
+        levels = open_levels(settings)
+        stack.callback(levels.detector.close)
+        settings = crop_to(settings, levels.detector.input_size_wh)
         source, watch = open_live(settings, stack)
         stack.callback(source.close)
         person = Person(settings.hotkeys)
@@ -72,8 +72,9 @@ def run(
             markup=False,
         )
         plan = RunPlan(
-            settings, source, detector, pointer, person, watch, seconds, record, hand, report=report
+            settings, source, levels.detector, pointer, person, watch, seconds, record, hand, report=report
         )
+        plan.governor, plan.rungs = levels.governor, levels.rungs
         plan.watch = SettingsFile(profile, overrides)
         return run_assistant(plan)
 

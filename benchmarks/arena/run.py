@@ -18,13 +18,14 @@ from aimbot.commands.common import open_live
 from aimbot.commands.demo import enter_game
 from aimbot.config import Settings
 from aimbot.hotkeys import Person
+from aimbot.levels import Levels, open_levels
 from arena.process import GameProcess
 from arena.score import Episode, summarize
 from arena.truth import TruthLog
 from benchmarks.arena.players import OracleAimer, SimpleAimer
 from benchmarks.arena.watching import Sightings, WatchedDetector
 from capture.errors import UserError
-from detection.detector import Detector, open_detector
+from detection.detector import Detector
 
 PlayerName = Literal["ours", "oracle", "omniscient", "simple"]
 PLAYERS: tuple[PlayerName, ...] = get_args(PlayerName)
@@ -80,16 +81,16 @@ def run(
     The players take turns, an episode each of the same seed, so that a machine that is slow for a while is
     so for all of them. sessions: a folder that gets a recording of each episode.
     """
-    limits = {"episodes": 1.0, "episode-seconds": episode_s, "empty-seconds": EMPTY_S}
+    limits = {"episodes": 1.0, "seconds": episode_s, "empty-seconds": EMPTY_S}
     turns = list(product(scenarios, range(episodes), players))
     parts: dict[tuple[str, PlayerName], Part] = defaultdict(Part)
-    detector = open_detector(settings.detector)
+    levels = open_levels(settings)
     try:
         for scenario, number, player in track(turns):
             record = sessions / f"{scenario}-{player}-{number}" if sessions else None
-            play(settings, detector, scenario, player, seed + number, limits, parts[scenario, player], record)
+            play(settings, levels, scenario, player, seed + number, limits, parts[scenario, player], record)
     finally:
-        detector.close()
+        levels.detector.close()
     rows = [
         {"scenario": scenario, "player": player, **parts[scenario, player].summary()}
         for scenario, player in product(scenarios, players)
@@ -120,7 +121,7 @@ class Part:
 
 def play(
     settings: Settings,
-    detector: Detector,
+    levels: Levels,
     scenario: str,
     player: PlayerName,
     seed: int,
@@ -132,6 +133,7 @@ def play(
     with ExitStack() as stack:
         game = stack.enter_context(GameProcess(scenario, seed, limits))
         pointer = enter_game(game, settings)
+        detector = levels.detector
         source, watch = open_live(settings, stack)
         confidence = settings.aim.selector.min_confidence
         tells_truth = player in ("oracle", "omniscient")
@@ -143,11 +145,13 @@ def play(
             pointer,
             Person(settings.hotkeys.model_copy(update={"arm": "always"})),
             watch,
-            limits["episodes"] * limits["episode-seconds"] + GRACE_S,
+            limits["seconds"] + GRACE_S,
             record,
             header={"scenario": scenario, "player": player, "seed": seed},
             finished=lambda: game.over,
             aimer=make_aimer(player, settings, detector, game.truth),
+            governor=levels.governor,
+            rungs=levels.rungs,
         )
         game.go()
         part.loops.append(run_assistant(plan))

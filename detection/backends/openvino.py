@@ -1,12 +1,15 @@
 """OpenVINO on the CPU: the default back end."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
+from openvino import opset13 as opset
 from openvino.frontend import FrontEndManager
 from openvino.preprocess import ColorFormat, PrePostProcessor
 
@@ -33,9 +36,12 @@ class OpenVinoBackend:
     ) -> None:
         core = ov.Core()
         model = _read_model(path)
-        self.signature = Signature(
-            _read_tensors(model.inputs), _read_tensors(model.outputs), _read_metadata(model)
-        )
+        self.signature = _read_signature(model)
+        if size_wh and "darknet_cfg" in self.signature.metadata:
+            own = read_image_input(self.signature)
+            if own.size_wh != size_wh:
+                model = _free_size(model, own.channels)
+                self.signature = replace(_read_signature(model), metadata=self.signature.metadata)
         image = read_image_input(self.signature, size_wh)
         try:
             model.reshape(image.shape)
@@ -86,6 +92,25 @@ def _take_captured_pixels(model: ov.Model) -> ov.Model:
     for index in range(len(model.outputs)):
         steps.output(index).tensor().set_element_type(ov.Type.f32)
     return steps.build()
+
+
+def _free_size(model: ov.Model, channels: int) -> ov.Model:
+    """A graph of ours up to its raw heads, as one that takes any size; itself if it has no heads.
+
+    Behind the heads it has tables of its own size's cells; so the boxes are decoded in NumPy.
+    """
+    ops = {op.get_friendly_name(): op for op in model.get_ops()}
+    names = takewhile(ops.__contains__, (f"head_{index}" for index in count()))
+    heads = [opset.result(opset.transpose(ops[name].input_value(0), [0, 2, 3, 1])) for name in names]
+    if not heads:
+        return model
+    free = ov.Model(heads, model.get_parameters())
+    free.reshape(ov.PartialShape([1, -1, -1, channels]))
+    return free
+
+
+def _read_signature(model: ov.Model) -> Signature:
+    return Signature(_read_tensors(model.inputs), _read_tensors(model.outputs), _read_metadata(model))
 
 
 def _read_tensors(ports: Sequence[Any]) -> tuple[Tensor, ...]:
