@@ -84,8 +84,8 @@ The ONNX is what `convert onnx` makes of a cfg and its weights; for INT8, what `
 takes minutes to build, and is kept in `--engines`. On a CPU: `run_aimbot.py benchmark peers --json`. Then
 `python tools/performance_table.py`.
 
-Where the machine of the card has no network, and JAX as its only framework: `tools/gpu_host/pack.sh` packs the
-rest elsewhere, and there `train.sh`, `measure.sh` and `tensorflow.sh` make frames, train a cfg, build all
+Where the machine of the card has no network, and JAX as its only framework: `tools/gpu_host/pack.sh` packs
+the rest elsewhere, and there `train.sh`, `measure.sh` and `tensorflow.sh` make frames, train a cfg, build all
 engines of its sizes at once and measure them. Ours were made in this way, the weights included.
 
 Measured were:
