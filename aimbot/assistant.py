@@ -58,6 +58,8 @@ class RunPlan:
     finished: Callable[[], bool] = lambda: False
     aimer: Aimer | None = None
     """Decides instead of the product's own: a reference to compare it with."""
+    observe: Callable[[Step], None] = lambda _step: None
+    """Is shown each frame on the loop's thread; it must not block."""
     clock: Clock = monotonic_ns
     governor: Governor = field(default_factory=Governor)
     """Sets the level of a detector that has several: `rungs`."""
@@ -98,6 +100,7 @@ def run_assistant(plan: RunPlan) -> dict[str, Any]:
             return over or plan.person.exiting or keeper.protected is not None or plan.finished()
 
         def observe(step: Step) -> None:
+            plan.observe(step)
             if recorder is not None:
                 recorder.write(step.frame, encode_step(step))
 

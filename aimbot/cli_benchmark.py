@@ -24,6 +24,22 @@ def loop(
     measure_loop(source, profile, sets or [], chart, as_json)
 
 
+@app.command("soak")
+def soak(
+    seconds: Annotated[float, typer.Option(min=1)] = 3600.0,
+    arena: Annotated[
+        bool, typer.Option("--arena", help="Play a game, not recorded frames at full speed.")
+    ] = False,
+    profile: Profile = "doom",
+    sets: Sets = None,
+    as_json: Json = False,
+) -> None:
+    """A long run: whether memory, latency and threads stay as they were."""
+    from aimbot.commands.benchmark import measure_soak
+
+    measure_soak(seconds, arena, profile, sets or [], as_json)
+
+
 @app.command("capture")
 def capture(
     pictures: Annotated[int, typer.Option(min=20)] = 400,

@@ -2,10 +2,12 @@
 
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +23,21 @@ class Stamps:
 
     def durations_ms(self) -> dict[str, float]:
         """Milliseconds by stage; `wait` is the time in the mailbox, `age` from the pixels to the mouse."""
-        return {
-            "wait": (self.taken_ns - self.captured_ns) / 1e6,
-            "detect": (self.detected_ns - self.taken_ns) / 1e6,
-            "select": (self.selected_ns - self.detected_ns) / 1e6,
-            "steer": (self.steered_ns - self.selected_ns) / 1e6,
-            "move": (self.moved_ns - self.steered_ns) / 1e6,
-            "age": (self.moved_ns - self.captured_ns) / 1e6,
-        }
+        times_ns = read_times(self)
+        return {stage: (times_ns[end] - times_ns[begin]) / 1e6 for stage, (begin, end) in STAGES.items()}
+
+
+NAMES = tuple(field.name for field in fields(Stamps))
+read_times = attrgetter(*NAMES)
+STAGES = {
+    "wait": (0, 1),
+    "detect": (1, 2),
+    "select": (2, 3),
+    "steer": (3, 4),
+    "move": (4, 5),
+    "age": (0, 5),
+}
+"""Between which of a frame's times a stage lies."""
 
 
 def percentiles(values: Iterable[float], points: Sequence[int] = (50, 95, 99)) -> dict[str, float]:
@@ -40,11 +49,11 @@ def percentiles(values: Iterable[float], points: Sequence[int] = (50, 95, 99)) -
 
 
 class Telemetry:
-    """Collects one run. The stage times kept are bounded, so that a long run does not grow."""
+    """Collects one run. The memory for the times is taken at the start, so that a long run stays flat."""
 
     def __init__(self, kept: int = 200_000) -> None:
-        """`kept`: the latest stamps that percentiles are taken over."""
-        self._stamps: deque[Stamps] = deque(maxlen=kept)
+        """`kept`: the latest frames whose times percentiles are taken over."""
+        self._times_ns = np.full((kept, len(NAMES)), 0, np.int64)  # a ring; written, so that it is there
         self._first_ns: int | None = None
         self._last_ns = 0
         self.counts: Counter[str] = Counter()
@@ -55,7 +64,7 @@ class Telemetry:
     def add(self, stamps: Stamps, *, late: bool, target: bool, moved: bool, level: int = 0) -> None:
         """Note one processed frame; `level`: of the detector at the time."""
         self._note_level(level, stamps.moved_ns)
-        self._stamps.append(stamps)
+        self._times_ns[self.counts["frames"] % len(self._times_ns)] = read_times(stamps)
         if self._first_ns is None:
             self._first_ns = stamps.moved_ns
         self._last_ns = stamps.moved_ns
@@ -81,16 +90,21 @@ class Telemetry:
 
     def recent(self, frames: int = 60) -> dict[str, float]:
         """FPS and median age over the latest frames, for a live line."""
-        recent = list(self._stamps)[-frames:]
-        if len(recent) < 2:
+        times_ns = self._latest(frames)
+        if len(times_ns) < 2:
             return {"fps": 0.0, "age_ms": 0.0, "detect_ms": 0.0}
-        elapsed_ns = recent[-1].moved_ns - recent[0].moved_ns
-        durations = [stamps.durations_ms() for stamps in recent]
+        elapsed_ns = int(times_ns[-1, -1] - times_ns[0, -1])
+        durations_ms = measure_stages(times_ns)
         return {
-            "fps": (len(recent) - 1) * 1e9 / elapsed_ns if elapsed_ns else 0.0,
-            "age_ms": float(np.median([d["age"] for d in durations])),
-            "detect_ms": float(np.median([d["detect"] for d in durations])),
+            "fps": (len(times_ns) - 1) * 1e9 / elapsed_ns if elapsed_ns else 0.0,
+            "age_ms": float(np.median(durations_ms["age"])),
+            "detect_ms": float(np.median(durations_ms["detect"])),
         }
+
+    def _latest(self, frames: int) -> NDArray[np.int64]:
+        """The times of the latest frames, oldest first; (N, 6)."""
+        seen, kept = self.counts["frames"], len(self._times_ns)
+        return self._times_ns[np.arange(max(0, seen - min(frames, kept)), seen) % kept]
 
     def levels(self) -> list[dict[str, Any]]:
         """Each level of the detector that was used: its frames, and for how many seconds."""
@@ -101,8 +115,8 @@ class Telemetry:
 
     def summary(self) -> dict[str, Any]:
         """Counts, FPS, and percentiles of each stage and of the age at the move, in milliseconds."""
-        rows = [stamps.durations_ms() for stamps in self._stamps]
-        stages = {stage: percentiles(row[stage] for row in rows) for stage in (rows[0] if rows else ())}
+        durations_ms = measure_stages(self._latest(len(self._times_ns)))
+        stages = {stage: percentiles(taken_ms) for stage, taken_ms in durations_ms.items() if len(taken_ms)}
         age = stages.pop("age", {})
         return {
             **self.counts,
@@ -110,3 +124,8 @@ class Telemetry:
             "age_at_move_ms": age,
             "stages_ms": stages,
         }
+
+
+def measure_stages(times_ns: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+    """Milliseconds of each stage, of frames with the times (N, 6)."""
+    return {stage: (times_ns[:, end] - times_ns[:, begin]) / 1e6 for stage, (begin, end) in STAGES.items()}

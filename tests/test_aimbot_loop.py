@@ -217,6 +217,18 @@ def test_telemetry_tells_for_how_long_each_level_was_used_and_when_it_changed() 
     assert telemetry.level == 0
 
 
+def test_telemetry_takes_percentiles_over_the_latest_frames_that_it_keeps() -> None:
+    telemetry = Telemetry(kept=4)
+    for index in range(10):
+        t = index * 20 * MS
+        stamps = Stamps(t, t, t + index * MS, t + index * MS, t + index * MS, t + index * MS)
+        telemetry.add(stamps, late=False, target=False, moved=False)
+    assert telemetry.summary()["stages_ms"]["detect"]["p50"] == 7.5  # of 6, 7, 8 and 9
+    assert telemetry.summary()["frames"] == 10
+    assert telemetry.recent(2)["detect_ms"] == 8.5
+    assert telemetry.recent()["fps"] == pytest.approx(1000 / 21)
+
+
 def test_percentiles_of_nothing_are_empty() -> None:
     assert percentiles([]) == {}
     assert Telemetry().fps == 0.0

@@ -36,6 +36,20 @@ def measure_loop(
     show(result, loop.print_table, as_json)
 
 
+def measure_soak(seconds: float, arena: bool, profile: str, overrides: list[str], as_json: bool) -> None:
+    """A long run, on the shipped recording's frames or in the arena."""
+    from arena.display import use_display
+    from benchmarks import soak
+
+    settings = gather_settings(profile, overrides)
+    if arena:
+        with use_display():
+            result = soak.run_arena(settings, seconds)
+    else:
+        result = soak.run(settings, read_frames(None), seconds)
+    show(result, soak.print_table, as_json)
+
+
 def measure_capture(pictures: int, as_json: bool) -> None:
     """Drawing to frame, by the reports of drawing and by the time."""
     from arena.display import use_display

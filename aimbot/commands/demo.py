@@ -2,6 +2,7 @@
 
 import importlib.util
 import shutil
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from aimbot.config import Settings
 from aimbot.hand import open_hand
 from aimbot.hotkeys import Person
 from aimbot.levels import open_levels
+from aimbot.loop import Step
 from aimbot.pointer import Pointer, open_pointer
 from aimbot.report import draw_row, plot_latency
 from aimbot.safety import Gates, SafetyEnvelope
@@ -55,7 +57,13 @@ def demo(seconds: float, out: Path | None, seed: int, overrides: list[str]) -> d
     return summary
 
 
-def play(settings: Settings, seconds: float, seed: int, record: Path | None) -> dict[str, Any]:
+def play(
+    settings: Settings,
+    seconds: float,
+    seed: int,
+    record: Path | None,
+    observe: Callable[[Step], None] = lambda _step: None,
+) -> dict[str, Any]:
     """The assistant plays one game on the present DISPLAY; returns its score and the loop's figures."""
     from arena.process import GameProcess
 
@@ -82,6 +90,7 @@ def play(settings: Settings, seconds: float, seed: int, record: Path | None) -> 
             header={"scenario": SCENARIO, "seed": seed},
             report=lambda line: live.update(Text(line)),
             finished=lambda: game.over,
+            observe=observe,
             governor=levels.governor,
             rungs=levels.rungs,
         )
