@@ -9,7 +9,7 @@ import typer
 
 from aimbot import cli_benchmark, cli_convert, cli_models
 from aimbot.cli_options import Json, Monitor, Out, Profile, RegionText, Seconds, Sets, Window, print_result
-from capture.errors import UserError
+from capture.errors import UserError, blame_paths
 
 app = typer.Typer(
     name="run_aimbot.py",
@@ -28,12 +28,10 @@ def main() -> None:
     # A terminated run unwinds as any other: the safety envelope releases the button on its way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        app()
+        with blame_paths():
+            app()
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
-    except (FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
-        sys.stderr.write(f"error: expected a path that can be written or read, got {error}\n")
         sys.exit(2)
 
 

@@ -11,7 +11,6 @@ from aimbot.cli_options import (
     Json,
     Labels,
     Model,
-    Out,
     Predictions,
     Sets,
     Split,
@@ -28,12 +27,23 @@ app.add_typer(labels_app, name="labels")
 
 @app.command()
 def detect(
-    source: Annotated[Path, typer.Argument(help="An image, an image folder, a video, a session.")],
+    sources: Annotated[
+        list[Path], typer.Argument(metavar="SOURCE", help="Images, image folders, videos, sessions.")
+    ],
     model: Model = None,
     backend: Backend = None,
     sets: Sets = None,
-    out: Out = None,
-    predictions: Predictions = None,
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="DIR", help="A folder for the pictures; of several sources, one in it each."),
+    ] = None,
+    predictions: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="FILE|DIR", help="Write COCO results JSON; of several sources, a file each."),
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option("--jobs", min=1, metavar="N", help="Detect in N sources at once, a process each.")
+    ] = 1,
     track: Annotated[
         bool,
         typer.Option(
@@ -46,10 +56,13 @@ def detect(
 ) -> None:
     """Find boxes in pictures, and draw them."""
     from aimbot.commands.common import gather_settings
-    from aimbot.commands.replay import detect as run_detect
+    from aimbot.commands.detect import detect as run_detect
+    from aimbot.commands.detect import raise_failures
 
     settings = gather_settings("default", model_sets(sets, model, backend))
-    print_result(run_detect(source, settings, sets or [], out, predictions, track), as_json)
+    result = run_detect(sources, settings, sets or [], out, predictions, track, jobs)
+    print_result(result, as_json)
+    raise_failures(result)
 
 
 @app.command()

@@ -20,7 +20,6 @@ from aimbot.loop import Step
 from aimbot.pointer import NullPointer, Pointer
 from benchmarks.compare import compare_samples
 from benchmarks.loop import Feed
-from capture.clock import monotonic_ns
 from capture.frame import Frame
 
 MINUTE_NS = 60_000_000_000

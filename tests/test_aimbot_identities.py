@@ -11,7 +11,7 @@ import pytest
 from aim_helpers import MS, aim_settings, make_detections, make_frame
 
 from aimbot.aimer import AimSettings
-from aimbot.commands import replay as commands
+from aimbot.commands import detect as command
 from aimbot.config import load_settings
 from aimbot.identities import Identifier
 from aimbot.ledger import CountLedger
@@ -74,9 +74,9 @@ def detect(
 
     def run(places: Mapping[tuple[int, int, int], Place], frames: int) -> list[dict[str, Any]]:
         write_video(tmp_path / "boxes.avi", places, frames)
-        monkeypatch.setattr(commands, "open_detector", lambda _settings: ColourDetector())
+        monkeypatch.setattr(command, "open_detector", lambda _settings: ColourDetector())
         out, predictions = tmp_path / "out", tmp_path / "p.json"
-        result = commands.detect(tmp_path / "boxes.avi", load_settings(), [], out, predictions, True)
+        result = command.detect([tmp_path / "boxes.avi"], load_settings(), [], out, predictions, True, jobs=1)
         rows: list[dict[str, Any]] = json.loads(predictions.read_text())
         assert result["frames"] == frames
         assert result["identities"] == len({row["track_id"] for row in rows})

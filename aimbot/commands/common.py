@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 
 from aimbot.config import Settings, load_settings
@@ -17,7 +18,7 @@ from aimbot.replaying import iterate_frames
 from capture.clock import monotonic_ns
 from capture.errors import UserError
 from capture.frame import Frame
-from capture.replay import ReplaySource
+from capture.replay import ReplaySource, open_replay
 from capture.source import LiveSource, open_source
 from capture.window import FocusWatch
 
@@ -29,12 +30,14 @@ def write_json(path: Path, data: dict[str, Any]) -> None:
     path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
 
 
-def make_folder(path: Path) -> None:
-    """Make a folder for results; UserError if it cannot be."""
+def make_folder(path: Path, option: str = "--out") -> None:
+    """Make a folder for results; UserError, which names the option, if it cannot be."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"expected --out to be a folder to write to, got {path}: {error.strerror}") from error
+        raise UserError(
+            f"expected {option} to be a folder to write to, got {path}: {error.strerror}"
+        ) from error
 
 
 def shipped_recording() -> Path:
@@ -42,23 +45,46 @@ def shipped_recording() -> Path:
     return Path(str(resources.files("arena").joinpath("recording")))
 
 
-def show_progress(title: str) -> Callable[[Sequence[Any]], Iterable[Any]]:
-    """What goes over a sequence and shows meanwhile, on stderr, how far it is."""
-    return partial(track, description=title, console=stderr, transient=True)
+class Track(Protocol):
+    """Goes over what it is given, and tells somebody meanwhile how far it is."""
+
+    def __call__(self, sequence: Iterable[Any], /, *, total: float | None = None) -> Iterable[Any]: ...
+
+
+def show_progress(title: str) -> Track:
+    """A progress bar on stderr."""
+    return partial(track, description=escape(title), console=stderr, transient=True)
 
 
 class CountedFrames:
-    """The frames of a recording, behind a progress bar; `count` says how many have come."""
+    """The frames of a recording, tracked; `count` says how many have come."""
 
-    def __init__(self, recording: ReplaySource, title: str) -> None:
+    def __init__(self, recording: ReplaySource, track: Track) -> None:
         self.count = 0
-        self._recording, self._title = recording, title
+        self._recording, self._track = recording, track
 
     def __iter__(self) -> Iterator[Frame]:
-        frames = iterate_frames(self._recording)
-        for frame in track(frames, self._title, self._recording.total, console=stderr, transient=True):
+        for frame in self._track(iterate_frames(self._recording), total=self._recording.total):
             self.count += 1
             yield frame
+
+
+def print_note(text: str) -> None:
+    """A line on stderr, above a progress bar if there is one."""
+    stderr.print(text, markup=False)
+
+
+def open_recording(path: Path, note: Callable[[str], None] = print_note) -> ReplaySource:
+    """A recording whose frames come as they are asked for; `note` is told if it was cut."""
+    recording = open_replay(path, paced=False, clock=monotonic_ns)
+    if recording.session is not None and recording.session.warning:
+        note(recording.session.warning)
+    return recording
+
+
+def index_rows(recording: ReplaySource) -> dict[int, dict[str, Any]]:
+    """The session's rows by frame_id; none for what is no session."""
+    return {row["frame_id"]: row for row in recording.session.rows} if recording.session else {}
 
 
 @dataclass(frozen=True, slots=True)

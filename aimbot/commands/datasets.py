@@ -7,7 +7,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from aimbot.commands.common import CountedFrames
+from aimbot.commands.common import CountedFrames, show_progress
 from aimbot.config import Settings
 from capture.clock import monotonic_ns
 from capture.errors import UserError
@@ -58,7 +58,7 @@ def export_session(
     if prelabel == "yolo":
         import_yaml()  # its lack is better known before the work than after
     recording = open_replay(source, paced=False, clock=monotonic_ns)
-    frames = CountedFrames(recording, "exporting")
+    frames = CountedFrames(recording, show_progress("exporting"))
     images: list[LabelledImage] = []
     with ExitStack() as stack:
         stack.callback(recording.close)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from aimbot.commands.common import CountedFrames, shipped_recording, stderr
+from aimbot.commands.common import CountedFrames, shipped_recording, show_progress, stderr
 from capture.clock import monotonic_ns
 from capture.errors import UserError
 from capture.replay import open_replay
@@ -29,7 +29,7 @@ def compare_models(
                 f"expected two models of the same classes, got {_list_names(one)} in {first} and "
                 f"{_list_names(other)} in {second}"
             )
-        agreement = compare_detectors(one, other, CountedFrames(recording, "comparing"))
+        agreement = compare_detectors(one, other, CountedFrames(recording, show_progress("comparing")))
     finally:
         recording.close()
     if not agreement["frames"]:

@@ -1,30 +1,26 @@
-"""`replay`: a recording through the live loop; `detect`: boxes in a recording; `evaluate`: mAP."""
+"""`replay`: a recording through the live loop; `evaluate`: mAP."""
 
-import json
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from aimbot.aimer import AimSettings
 from aimbot.commands.common import (
-    CountedFrames,
     gather_settings,
+    index_rows,
     make_folder,
+    open_recording,
     show_progress,
-    stderr,
     write_json,
 )
-from aimbot.config import Settings, override_settings, validate_settings
+from aimbot.config import Settings, validate_settings
 from aimbot.governor import Governor
-from aimbot.identities import Identifier
 from aimbot.levels import Levels, decode_rungs, open_levels
 from aimbot.loop import Step
 from aimbot.replaying import RecordedDetector, Replayer, replay_frames
 from aimbot.report import draw_row
 from aimbot.rows import encode_step
-from capture.clock import monotonic_ns
 from capture.errors import UserError
-from capture.replay import ReplaySource, open_replay
+from capture.replay import ReplaySource
 from detection.detector import open_detector
 from detection.video import VideoFile
 
@@ -35,10 +31,9 @@ def replay(
     """Replay; a session uses its own settings and detections unless others are asked for."""
     if video and out is None:
         raise UserError("expected --out DIR with --video, got none; add --out runs/replay")
-    recording = open_replay(source, paced=False, clock=monotonic_ns)
-    _warn_if_cut(recording)
+    recording = open_recording(source)
     settings = _choose_settings(recording, profile, overrides)
-    rows = _index_rows(recording)
+    rows = index_rows(recording)
     recorded = bool(rows) and all("detections" in row for row in rows.values()) and not redetect
     with ExitStack() as stack:
         stack.callback(recording.close)
@@ -65,42 +60,6 @@ def replay(
     if out is not None:
         write_json(out / "replay.json", result)
     return result
-
-
-def detect(
-    source: Path,
-    settings: Settings,
-    overrides: list[str],
-    out: Path | None,
-    predictions: Path | None,
-    tracked: bool,
-) -> dict[str, Any]:
-    """Find boxes in every frame of a recording, an image folder or an image; `tracked`: number them.
-
-    `overrides` go on top of a session's own settings, which say how its view turned.
-    """
-    from detection.annotate import detect_frames
-
-    recording = open_replay(source, paced=False, clock=monotonic_ns)
-    _warn_if_cut(recording)
-    if out is not None:
-        make_folder(out)
-    aim = _choose_aim(recording, settings, overrides)
-    detector = open_detector(settings.detector)
-    identifier = Identifier(aim, detector.class_names, _index_rows(recording)) if tracked else None
-    frames = CountedFrames(recording, "detecting")
-    still = bool(recording.paths)
-    try:
-        identify = identifier.identify if identifier else None
-        rows = detect_frames(detector, frames, out, None if still else 30.0, identify)
-    finally:
-        recording.close()
-        detector.close()
-    if predictions is not None:
-        predictions.parent.mkdir(parents=True, exist_ok=True)
-        predictions.write_text(json.dumps(rows), encoding="utf-8")
-    result = {"frames": frames.count, "detections": len(rows), "out": str(out) if out else None}
-    return {**result, "identities": len({row["track_id"] for row in rows})} if tracked else result
 
 
 def evaluate(
@@ -159,21 +118,3 @@ def _choose_settings(recording: ReplaySource, profile: str | None, overrides: li
     if profile is None and session is not None and "settings" in session.header and not overrides:
         return validate_settings(session.header["settings"])
     return gather_settings(profile or "default", overrides)
-
-
-def _choose_aim(recording: ReplaySource, settings: Settings, overrides: list[str]) -> AimSettings:
-    """How to see the world: as the session was recorded, where it says so."""
-    session = recording.session
-    if session is None or "settings" not in session.header:
-        return settings.aim
-    return override_settings(session.header["settings"], overrides).aim
-
-
-def _index_rows(recording: ReplaySource) -> dict[int, dict[str, Any]]:
-    """The session's rows by frame_id; none for what is no session."""
-    return {row["frame_id"]: row for row in recording.session.rows} if recording.session else {}
-
-
-def _warn_if_cut(recording: ReplaySource) -> None:
-    if recording.session is not None and recording.session.warning:
-        stderr.print(recording.session.warning, markup=False)

@@ -139,6 +139,8 @@ def _options(threads: int, cache_dir: Path | None) -> dict[str, object]:
     }
     if threads:
         options["INFERENCE_NUM_THREADS"] = threads
+        # Else every process pins its threads to the first cores: two of one thread share one core.
+        options["ENABLE_CPU_PINNING"] = False
     if cache_dir:
         options["CACHE_DIR"] = str(cache_dir)
     return options
