@@ -11,7 +11,7 @@ KILLS_KEPT = 2
 """So many of the last kills tell how many shots one takes."""
 SHARE_WEIGHT = 2.0
 DOUBT = 0.3
-"""So much less `rest_below` is for who was shot less often than that."""
+"""So much less is `rest_below` for who was shot less often than that."""
 REST_SHARE = 0.6
 """Of the area at the press: of who fell a smaller part is no target, however sure the detector is of it."""
 REST_S = 0.5
@@ -19,7 +19,7 @@ REST_S = 0.5
 
 
 class ShotSettings(BaseModel):
-    """The sign of a kill: what fell is no target until it is seen whole again."""
+    """The sign of a kill: what fell is no target until more of it is seen than a kill leaves."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -33,7 +33,7 @@ class ShotSettings(BaseModel):
         0.1, ge=0, description="so it must stay away so long; also after fewer shots than a kill took of late"
     )
     rest_below: float = Field(
-        0.0, ge=0, description="what is seen then is a dead one's rest if confidence + 2 x its share is less"
+        0.0, ge=0, description="until late_s, what is seen fell if confidence + 2 x share of area is less"
     )
 
 
@@ -74,12 +74,15 @@ class Shot:
             return
         if self._gone_ns is None:
             self._gone_ns = now_ns
-        went_s = (self._gone_ns - self._pressed_ns) / 1e9
-        shows = self.settings.shows_after_s <= went_s <= self.settings.shows_s
-        if not self._fell and (is_rest or shows):
-            is_sure = is_rest or (self._is_due and went_s <= self.settings.late_s)
-            let_go_s = self.settings.let_go_s if is_sure else self.settings.doubt_let_go_s
-            self._fell = (now_ns - self._gone_ns) / 1e9 >= let_go_s
+        self._fell = self._fell or is_rest or self._stays_away(self._gone_ns, now_ns)
+
+    def _stays_away(self, gone_ns: int, now_ns: int) -> bool:
+        """Whether it went when a shot shows, and has been unseen for long enough since."""
+        settings, went_s = self.settings, (gone_ns - self._pressed_ns) / 1e9
+        if not settings.shows_after_s <= went_s <= settings.shows_s:
+            return False
+        is_sure = self._is_due and went_s <= settings.late_s
+        return (now_ns - gone_ns) / 1e9 >= (settings.let_go_s if is_sure else settings.doubt_let_go_s)
 
     @property
     def _is_due(self) -> bool:
@@ -88,10 +91,12 @@ class Shot:
 
     def _is_rest(self, track: Track, now_ns: int) -> bool:
         """Whether what is seen looks like what a kill leaves: small, and no longer much like a target."""
+        settings, since_s = self.settings, (now_ns - self._pressed_ns) / 1e9
         share = track.seen.area_px2 / max(self._full_px2, 1.0)
+        if not settings.rest_below:
+            return False
         if self._fell and self._gone_ns is not None:
             return share < REST_SHARE and (now_ns - self._gone_ns) / 1e9 < REST_S
-        settings, since_s = self.settings, (now_ns - self._pressed_ns) / 1e9
         below = settings.rest_below if self._is_due else settings.rest_below - DOUBT
         shows = settings.shows_after_s <= since_s <= settings.late_s
         return shows and track.seen.confidence + SHARE_WEIGHT * share < below

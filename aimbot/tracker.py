@@ -36,7 +36,9 @@ class TrackerSettings(BaseModel):
         10.0, ge=0, description="what a target's speed changes by in a second; more follows, less is calm"
     )
     start_speed_deg_per_s: float = Field(15.0, ge=0, description="speeds that a new target may have")
-    coast_s: float = Field(0.15, ge=0, description="a track unseen for longer is dropped")
+    coast_s: float = Field(
+        0.15, ge=0, description="a track unseen for longer is dropped, so frames must come sooner"
+    )
 
 
 @dataclass(slots=True)

@@ -30,9 +30,13 @@ MIB = 2**20
 
 @dataclass(slots=True)
 class Minutes:
-    """Takes each frame's age in, and keeps of each minute that has passed its figures."""
+    """Takes each frame's age in, and keeps of each minute that has passed its figures.
+
+    Over MOST_FPS a minute's percentiles are those of its last frames.
+    """
 
     rss_mib: list[float] = field(default_factory=list)
+    threads: list[int] = field(default_factory=list)
     fps: list[float] = field(default_factory=list)
     age_p50_ms: list[float] = field(default_factory=list)
     age_p99_ms: list[float] = field(default_factory=list)
@@ -59,23 +63,18 @@ class Minutes:
         self.fps.append(self._frames * 1e9 / (now_ns - self._began_ns))
         self.age_p50_ms.append(float(np.percentile(ages_ms, 50)))
         self.age_p99_ms.append(float(np.percentile(ages_ms, 99)))
-        self.rss_mib.append(psutil.Process().memory_info().rss / MIB)
+        process = psutil.Process()
+        self.rss_mib.append(process.memory_info().rss / MIB)
+        self.threads.append(process.num_threads())
         self._frames, self._began_ns = 0, now_ns
-
-
-def run_arena(settings: Settings, seconds: float, seed: int = 1) -> dict[str, Any]:
-    """The same of a game that the assistant plays on the present DISPLAY, at the speed of its pictures."""
-    minutes, before = Minutes(), set(threading.enumerate())
-    summary = play(settings, seconds, seed, None, minutes.observe)
-    return describe(minutes, summary, before)
 
 
 def run(
     settings: Settings, frames: Sequence[Frame], seconds: float, pointer: Pointer | None = None
 ) -> dict[str, Any]:
     """The JSON object of `benchmark soak`: a whole run on recorded frames, as fast as they are looked at."""
-    minutes, before = Minutes(), set(threading.enumerate())
     levels = open_levels(settings)
+    minutes, before = Minutes(), set(threading.enumerate())
     person = Person(settings.hotkeys.model_copy(update={"arm": "always"}))
     plan = RunPlan(
         settings,
@@ -95,18 +94,27 @@ def run(
     return describe(minutes, summary, before)
 
 
+def run_arena(settings: Settings, seconds: float, seed: int = 1) -> dict[str, Any]:
+    """The same of a game that it plays on the present DISPLAY, at the speed of the game's pictures."""
+    open_levels(settings).detector.close()  # OpenVINO starts a thread that stays for the process
+    minutes, before = Minutes(), set(threading.enumerate())
+    summary = play(settings, seconds, seed, None, minutes.observe)
+    return describe(minutes, summary, before)
+
+
 def describe(minutes: Minutes, summary: dict[str, Any], before: set[threading.Thread]) -> dict[str, Any]:
     """The figures of a run that is over.
 
     rss_slope_mib_an_hour: of a line through the minutes after the first, None for fewer than three.
     age_p50, age_p99: the first ten minutes' (or fewer) against the last as many, as `benchmark compare`
-    tells them; None for fewer than five. threads_left: that were not there before. The figures by the
-    minute follow.
+    tells them; None for fewer than five. threads_left: Python's, that were not there before. levels: with
+    `loop.adaptive`, how long each was used; a change of level is one of latency, too. minutes: the figures
+    of each that is whole; threads counts the system's, the network's among them.
     """
     gc.collect()
     compared = min(COMPARED, len(minutes.fps) // 2)
     changes = {
-        name: compare_halves(getattr(minutes, f"{name}_ms"), compared) for name in ("age_p50", "age_p99")
+        name: compare_ends(getattr(minutes, f"{name}_ms"), compared) for name in ("age_p50", "age_p99")
     }
     return {
         "frames": summary["frames"],
@@ -115,9 +123,10 @@ def describe(minutes: Minutes, summary: dict[str, Any], before: set[threading.Th
         "rss_slope_mib_an_hour": fit_slope(minutes.rss_mib[1:]),
         **changes,
         "threads_left": sorted(thread.name for thread in set(threading.enumerate()) - before),
+        "levels": summary.get("levels", []),
         "minutes": {
             name: [round(value, 3) for value in getattr(minutes, name)]
-            for name in ("rss_mib", "fps", "age_p50_ms", "age_p99_ms")
+            for name in ("rss_mib", "threads", "fps", "age_p50_ms", "age_p99_ms")
         },
     }
 
@@ -129,7 +138,7 @@ def fit_slope(by_minute: Sequence[float]) -> float | None:
     return round(60 * float(np.polyfit(np.arange(len(by_minute)), by_minute, 1)[0]), 3)
 
 
-def compare_halves(by_minute: Sequence[float], count: int) -> dict[str, Any] | None:
+def compare_ends(by_minute: Sequence[float], count: int) -> dict[str, Any] | None:
     """The last `count` minutes against the first as many; None for fewer than five."""
     if count < 5:
         return None
@@ -151,5 +160,9 @@ def print_table(result: dict[str, Any], console: Console | None = None) -> None:
             table.add_row(
                 f"{name}, first minutes, last, ms", f"{row['old']:.2f}, {row['new']:.2f}: {verdict}"
             )
-    table.add_row("threads left", ", ".join(result["threads_left"]) or "none")
+    threads = result["minutes"]["threads"]
+    table.add_row("threads, first and last minute", f"{threads[:1]} {threads[-1:]}")
+    table.add_row("Python threads left", ", ".join(result["threads_left"]) or "none")
+    for row in result["levels"]:
+        table.add_row(f"on {row['name']}, s", f"{row['seconds']}")
     (console or Console()).print(table)

@@ -199,6 +199,24 @@ def test_a_weak_part_is_a_rest_in_the_time_alone_in_which_a_shot_shows(
     assert choose(aimer, found, seen_at) == (FAR if is_rest else part)
 
 
+def test_without_a_limit_a_part_that_is_seen_is_the_target_whatever_was_shot() -> None:
+    aimer = make_aimer(let_go_s=0.1, shot={"let_go_s": 0.0})
+    assert choose(aimer, make_detections([NEAR])) == NEAR
+    aimer.applied(1, 0, 0, True)
+    assert choose(aimer, make_detections([]), 1) is None
+    part = [330, 230, 350, 245]
+    assert choose(aimer, make_detections([part]), 2) == part
+
+
+def test_a_rest_is_believed_at_once_however_long_one_that_is_unseen_is_waited_for() -> None:
+    aimer = make_aimer(let_go_s=0.1, shot={"let_go_s": 0.1, "rest_below": 1.2})
+    assert choose(aimer, make_detections([NEAR, FAR])) == NEAR
+    aimer.applied(1, 0, 0, True)
+    found = make_detections([[330, 230, 350, 245], FAR])
+    found.confidence[:] = [0.4, 0.9]
+    assert choose(aimer, found, 1) == FAR
+
+
 @pytest.mark.parametrize(("confidence", "stays"), [(0.4, True), (0.1, False)])
 def test_the_rest_of_who_was_shot_too_seldom_must_be_weaker(confidence: float, stays: bool) -> None:
     aimer = make_aimer(let_go_s=0.1, shot={"let_go_s": 0.0, "rest_below": 1.2})

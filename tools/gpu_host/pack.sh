@@ -7,8 +7,8 @@
 # It needs a CPython 3.10 here (PYTHON310=…), gcc, xz and PyPI.
 set -euo pipefail
 out=$(realpath -m "${1:?usage: pack.sh OUT}")
-python310=${PYTHON310:-$(ls -d "$HOME"/.pyenv/versions/3.10.*/bin/python3.10 2>/dev/null | tail -n 1)}
-[ -x "$python310" ] || { echo "expected a CPython 3.10, found none: set PYTHON310" >&2; exit 2; }
+python310=${PYTHON310:-$(ls -d "$HOME"/.pyenv/versions/3.10.*/bin/python3.10 2>/dev/null | tail -n 1 || true)}
+[ -x "$python310" ] || { echo "expected a CPython 3.10, found none: set PYTHON310 to one" >&2; exit 2; }
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 mkdir -p "$out/wheels"
 
@@ -26,7 +26,7 @@ pack_python() {
   cp "$prefix/bin/python3.10" "$1/py/bin/"; cp -r "$prefix/lib/python3.10" "$1/py/lib/"
   rm -rf "$1"/py/lib/python3.10/{test,idlelib,ensurepip,site-packages} "$1"/py/lib/python3.10/config-*
   cp "$prefix/lib/libpython3.10.so.1.0" "$1/py/lib/" 2>/dev/null || true
-  ffi=$(ldconfig -p | awk '/libffi.so.8/ {print $NF; exit}'); [ -z "$ffi" ] || cp -L "$ffi" "$1/py/lib/"
+  ffi=$(ldconfig -p | awk '/libffi.so.8/ && !n++ {print $NF}'); [ -z "$ffi" ] || cp -L "$ffi" "$1/py/lib/"
   "$python310" -m pip -q install --target "$1/site" --no-deps tensorrt==8.5.3.1 faster-coco-eval==1.8.0 mss==10.2.0
   "$python310" -m pip -q install --target "$1/site" opencv-python-headless==4.10.0.84 pydantic==2.11.7 onnx==1.16.2 \
     'protobuf<5' rich==14.0.0 typer==0.20.0 pyyaml psutil==7.0.0 "${@:2}"
@@ -36,7 +36,7 @@ pack_python() {
 stub() { { echo "int stub_of_${2//[.]/_};"; cat; } |
   gcc -w -shared -fPIC -x c - -o "$1/stubs/$2" -Wl,-soname,"$2" ${3:+-Wl,--version-script="$3"}; }
 
-split_into() { find "$1" -name __pycache__ -prune -exec rm -rf {} +; tar cf - -C "$1" . | xz -T0 -1 | split -b 54000000 -d - "$2"; }
+split_into() { find "$1" -name __pycache__ -prune -exec rm -rf {} +; rm -f "$2"*; tar cf - -C "$1" . | xz -T0 -1 | split -b 54000000 -d - "$2"; }
 
 pack_python "$work/trt" numpy==1.23.5 'cuda-bindings>=12.8,<13'
 plugin=$work/trt/site/tensorrt/libnvinfer_plugin.so.8

@@ -6,7 +6,7 @@ weights.py unpack DIR FILE.weights
 
 import lzma
 import sys
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ def pack(path: Path, folder: Path) -> None:
         (bits >> CUT_BITS & 7).astype(np.uint8),
     )
     pieces = zip(*(np.array_split(plane, PIECES) for plane in planes), strict=True)
-    with ProcessPoolExecutor() as pool:
+    with ThreadPoolExecutor() as pool:
         for number, data in enumerate(pool.map(compress, (np.concatenate(piece) for piece in pieces))):
             (folder / f"{number:02d}.xz").write_bytes(data)
     (folder / "head").write_bytes(raw[:HEAD_BYTES])
