@@ -10,7 +10,6 @@ import math
 import signal
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import chdir, contextmanager
 from dataclasses import asdict, dataclass
@@ -22,6 +21,7 @@ import vizdoom as vzd
 from arena.labels import find_monsters
 from arena.score import Episode, Scorer, summarize
 from arena.truth import Monster, Tic, encode_tic, fingerprint, wrap_deg
+from capture.clock import monotonic_ns
 
 WINDOW_TITLE = "VIZDOOM"
 TICS_PER_S = 35
@@ -156,7 +156,7 @@ def play_episode(
     """One episode, up to its end, for `seconds` of game time, or for `empty_s` without ammunition."""
     game.new_episode()
     scorer = Scorer(SIZE_WH, FOV_DEG)
-    armed_s, began_s = 0.0, time.perf_counter()
+    armed_s, began_ns = 0.0, monotonic_ns()
     while not game.is_episode_finished() and scorer.episode.seconds < seconds:
         state = game.get_state()
         if state is None:
@@ -169,7 +169,7 @@ def play_episode(
         if tic.episode_s - armed_s >= empty_s or not walk.go_on(tic):
             break
         game.advance_action()
-    scorer.episode.wall_s = time.perf_counter() - began_s
+    scorer.episode.wall_s = (monotonic_ns() - began_ns) / 1e9
     scorer.episode.died = bool(game.is_player_dead())
     return scorer.episode
 

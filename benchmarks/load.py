@@ -201,13 +201,18 @@ def describe(count: int, mode: str, condition: Condition) -> dict[str, Any]:
     part, samples = condition.part, condition.samples
     medians = {name: round(median(one[name] for one in samples), 4) for name in samples[0]}
     return {
-        "load": f"{count} busy" if count else "the game alone",
+        "load": name_load(count),
         "mode": mode,
         **part.summary(),
         **{name: value for name, value in medians.items() if name != "kills_a_minute"},
         "levels": share_levels([loop.get("levels", []) for loop in part.loops]),
         "games": samples,
     }
+
+
+def name_load(count: int) -> str:
+    """What ran beside the game and the assistant."""
+    return f"{count} busy" if count else "the game alone"
 
 
 def share_levels(runs: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, float]:
@@ -222,7 +227,7 @@ def find_gains(
     count: int, fixed: Sequence[Mapping[str, float]], adaptive: Sequence[Mapping[str, float]]
 ) -> dict[str, Any]:
     """Adaptive over fixed: the median over the pairs of each ratio, of those that have no zero."""
-    gains: dict[str, Any] = {"load": f"{count} busy" if count else "the game alone"}
+    gains: dict[str, Any] = {"load": name_load(count)}
     for name in GAINS:
         ratios = [b[name] / a[name] for a, b in zip(fixed, adaptive, strict=True) if a[name]]
         gains[name] = round(median(ratios), 3) if ratios else None

@@ -18,8 +18,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from socket import create_connection
-from time import monotonic, sleep
 
+from capture.clock import monotonic_ns, sleep_s
 from capture.errors import UserError
 
 HOST = "127.0.0.1"
@@ -89,13 +89,13 @@ def _environment() -> dict[str, str]:
 
 def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     """Until the server takes connections, which it does after it has loaded its models."""
-    end_s = monotonic() + START_S
-    while process.poll() is None and monotonic() < end_s:
+    end_ns = monotonic_ns() + START_S * 1e9
+    while process.poll() is None and monotonic_ns() < end_ns:
         try:
             create_connection((HOST, port), timeout=1).close()
             return
         except OSError:
-            sleep(0.05)
+            sleep_s(0.05)
     lines = log.read_text(errors="replace").strip().splitlines() or ["nothing"]
     raise UserError(f"expected the Triton server to start, it said: {lines[-1]}")
 
