@@ -5,6 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from detection.darknet import read_cfg
+from detection.weights import read_weights
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -18,3 +21,12 @@ def test_weights_that_were_cut_into_pieces_come_back_as_they_were_rounded(tmp_pa
     assert back.read_bytes() == path.read_bytes()
     rounded = np.frombuffer(back.read_bytes()[20:], np.float32)
     np.testing.assert_allclose(rounded, values, rtol=2**-11)
+
+
+def test_untrained_weights_are_those_of_the_cfg(tmp_path: Path) -> None:
+    tool = runpy.run_path(str(ROOT / "tools" / "gpu_host" / "weights.py"))
+    cfg, path = ROOT / "configs" / "doom-nano.cfg", tmp_path / "untrained.weights"
+    tool["untrained"](cfg, path)
+    for layer in read_weights(read_cfg(cfg), path).values():
+        assert layer.kernel.std() > 0
+        assert layer.norm is None or (layer.norm[2] == 1).all()

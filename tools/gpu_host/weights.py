@@ -2,6 +2,7 @@
 
 weights.py pack FILE.weights DIR      rounds the weights to 10 bits of mantissa, in place too
 weights.py unpack DIR FILE.weights
+weights.py untrained CFG FILE.weights     as Keras initialises them: to time tactics while the trained are made
 """
 
 import lzma
@@ -49,5 +50,15 @@ def unpack(folder: Path, path: Path) -> None:
     path.write_bytes(b"".join(whole))
 
 
+def untrained(cfg: Path, path: Path) -> None:
+    """Weights of a cfg before any training."""
+    from detection.darknet import read_cfg
+    from detection.network import build_network
+    from detection.weights import save_weights
+
+    config = read_cfg(cfg)
+    save_weights(build_network(config), config, path)
+
+
 if __name__ == "__main__":
-    {"pack": pack, "unpack": unpack}[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))
+    {"pack": pack, "unpack": unpack, "untrained": untrained}[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))
