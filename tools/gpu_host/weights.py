@@ -2,7 +2,7 @@
 
 weights.py pack FILE.weights DIR      rounds the weights to 10 bits of mantissa, in place too
 weights.py unpack DIR FILE.weights
-weights.py untrained CFG FILE.weights     as Keras initialises them: to time tactics while the trained are made
+weights.py untrained CFG FILE.weights     as Keras makes them: to time tactics while others are trained
 """
 
 import lzma
@@ -61,4 +61,5 @@ def untrained(cfg: Path, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    {"pack": pack, "unpack": unpack, "untrained": untrained}[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))
+    commands = {"pack": pack, "unpack": unpack, "untrained": untrained}
+    commands[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))
