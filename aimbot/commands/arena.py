@@ -1,12 +1,11 @@
 """`benchmark arena` and `benchmark load`: what a player of a real game scores."""
 
-import importlib.util
 from pathlib import Path
 
 import psutil
 
 from aimbot.commands.benchmark import show
-from aimbot.commands.common import gather_settings, make_folder, show_progress, write_json
+from aimbot.commands.common import gather_settings, make_folder, require_vizdoom, show_progress, write_json
 from aimbot.config import Settings
 from capture.errors import UserError
 from detection.training.report import require_matplotlib
@@ -29,7 +28,7 @@ def measure_arena(
 
     limits: episodes of each scenario for each player, and the longest game time of one in seconds.
     """
-    require_arena()
+    require_vizdoom("the arena")
     from arena.display import use_display
     from benchmarks.arena import plot, run
 
@@ -61,7 +60,7 @@ def measure_load(
     as_json: bool,
 ) -> None:
     """The assistant beside a game and `busy` processes, one a core by default; --out takes load.json."""
-    require_arena()
+    require_vizdoom("the arena")
     from arena.display import use_display
     from benchmarks import load
     from benchmarks.arena.run import choose_scenarios
@@ -76,12 +75,6 @@ def measure_load(
     if out:
         write_json(out / "load.json", result)
     show(result, load.print_table, as_json)
-
-
-def require_arena() -> None:
-    """UserError without the game."""
-    if importlib.util.find_spec("vizdoom") is None:
-        raise UserError("the arena needs the package vizdoom: pip install 'local-aim-assistant[demo]'")
 
 
 def gather_arena_settings(overrides: list[str]) -> Settings:

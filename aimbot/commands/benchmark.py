@@ -10,7 +10,13 @@ from typing import Any
 import psutil
 
 from aimbot.cli_options import print_json
-from aimbot.commands.common import gather_settings, make_folder, shipped_recording, show_progress
+from aimbot.commands.common import (
+    gather_settings,
+    make_folder,
+    require_vizdoom,
+    shipped_recording,
+    show_progress,
+)
 from aimbot.pointer import Pointer, open_pointer
 from capture.clock import monotonic_ns
 from capture.errors import UserError
@@ -43,6 +49,7 @@ def measure_soak(seconds: float, arena: bool, profile: str, overrides: list[str]
 
     settings = gather_settings(profile, overrides)
     if arena:
+        require_vizdoom("--arena")
         with use_display():
             result = soak.run_arena(settings, seconds)
     else:

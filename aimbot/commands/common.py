@@ -1,5 +1,6 @@
 """What several commands share."""
 
+import importlib.util
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -38,6 +39,12 @@ def make_folder(path: Path, option: str = "--out") -> None:
         raise UserError(
             f"expected {option} to be a folder to write to, got {path}: {error.strerror}"
         ) from error
+
+
+def require_vizdoom(what: str) -> None:
+    """UserError without the game; `what` wants it."""
+    if importlib.util.find_spec("vizdoom") is None:
+        raise UserError(f"{what} needs the package vizdoom: pip install 'local-aim-assistant[demo]'")
 
 
 def shipped_recording() -> Path:

@@ -1,6 +1,5 @@
 """`demo`: a real game in a window, the assistant playing it, and a report."""
 
-import importlib.util
 import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -12,7 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from aimbot.assistant import RunPlan, run_assistant
-from aimbot.commands.common import gather_settings, open_live, shipped_recording, stderr, write_json
+from aimbot.commands.common import (
+    gather_settings,
+    open_live,
+    require_vizdoom,
+    shipped_recording,
+    stderr,
+    write_json,
+)
 from aimbot.commands.replay import replay
 from aimbot.config import Settings
 from aimbot.hand import open_hand
@@ -24,7 +30,6 @@ from aimbot.report import draw_row, plot_latency
 from aimbot.safety import Gates, SafetyEnvelope
 from aimbot.target import Command
 from capture.clock import local_stamp, monotonic_ns, sleep_s
-from capture.errors import UserError
 from capture.session import read_session
 from capture.window import find_window
 from detection.video import VideoFile
@@ -42,8 +47,7 @@ def demo(seconds: float, out: Path | None, seed: int, overrides: list[str]) -> d
     if not has_display():
         stderr.print(f"{NO_DISPLAY}. Showing the shipped recording instead.", markup=False)
         return show_recording(out)
-    if importlib.util.find_spec("vizdoom") is None:
-        raise UserError("the demo needs the package vizdoom: pip install 'local-aim-assistant[demo]'")
+    require_vizdoom("the demo")
     from arena.display import use_display
 
     settings = gather_settings("doom", [f"aim.controller.search_deg_per_s={BLIND_DEG_PER_S}", *overrides])

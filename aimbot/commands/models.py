@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from aimbot.commands.common import require_vizdoom
 from capture.errors import UserError
 from converters.decoding import Suppression
 from converters.deploy import DeployForm, Pixels
@@ -14,12 +15,9 @@ from detection.training.settings import TrainSettings
 
 def make_frames(out: Path, split: str, frames: int, seed: int, thing: str | None) -> dict[str, Any]:
     """Labelled frames of a split's maps, of the monsters or of another thing; returns the manifest."""
-    try:
-        from arena.dataset import make_dataset
-    except ImportError as error:
-        raise UserError(
-            "dataset needs the package vizdoom: pip install 'local-aim-assistant[arena]'"
-        ) from error
+    require_vizdoom("dataset")
+    from arena.dataset import make_dataset
+
     manifest = make_dataset(out, split, frames, seed, thing=thing)
     if thing and not manifest["boxes"]:
         raise UserError(
