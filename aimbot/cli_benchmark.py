@@ -13,6 +13,9 @@ app = typer.Typer(help="Figures, measured here and now.", no_args_is_help=True)
 @app.command("loop")
 def loop(
     source: Annotated[Optional[Path], typer.Option(help="Frames; default: the shipped recording.")] = None,  # noqa: UP045
+    window: Annotated[
+        bool, typer.Option("--window", help="Show the frames in a window, and capture it.")
+    ] = False,
     profile: Profile = "doom",
     sets: Sets = None,
     chart: Annotated[Path | None, typer.Option(metavar="FILE.png", help="A flame chart of a frame.")] = None,
@@ -21,7 +24,7 @@ def loop(
     """The whole loop's speed over that of its detector."""
     from aimbot.commands.benchmark import measure_loop
 
-    measure_loop(source, profile, sets or [], chart, as_json)
+    measure_loop(source, window, profile, sets or [], chart, as_json)
 
 
 @app.command("soak")

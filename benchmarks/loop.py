@@ -4,8 +4,9 @@ import gc
 import sys
 import threading
 import tracemalloc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import count, cycle, islice, pairwise
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from benchmarks import flame
 from capture.clock import Clock, monotonic_ns, sleep_s
 from capture.frame import Frame
 from capture.grabber import Grabber
+from capture.source import FrameSource
 from detection.detector import Detector, open_detector
 
 ROUNDS = 24
@@ -56,13 +58,19 @@ class Feed:
 
 
 def run(
-    settings: Settings, frames: Sequence[Frame], pointer: Pointer | None = None, chart: Path | None = None
+    settings: Settings,
+    frames: Sequence[Frame],
+    pointer: Pointer | None = None,
+    chart: Path | None = None,
+    open_feed: Callable[[], FrameSource] | None = None,
 ) -> dict[str, Any]:
     """The JSON object of `benchmark loop`; medians over alternating rounds.
 
+    open_feed: opens what the loop captures in a round; default: a `Feed` of the frames.
     loop_fps is from a round's first frame to its last: to start the capture is no part of it. overhead_ms:
     per frame, the time of the loop's thread outside the network. chart: a PNG for one frame's flame chart.
     """
+    open_feed = open_feed or partial(Feed, frames, settings.capture.max_hz)
     detector = open_detector(settings.detector)
     for frame in frames[:20]:
         detector.detect(frame)
@@ -72,7 +80,7 @@ def run(
     rounds: list[list[Stamps]] = []
     for _ in range(ROUNDS):
         alone.append(time_detector(detector, frames))
-        fps, stamps = time_loop(detector, settings, frames, pointer)
+        fps, stamps = time_loop(detector, settings, open_feed(), pointer)
         whole.append(fps)
         rounds.append(stamps)
     allocations = count_allocations(detector, settings, frames)
@@ -108,12 +116,12 @@ def time_detector(detector: Detector, frames: Sequence[Frame]) -> float:
 
 
 def time_loop(
-    detector: Detector, settings: Settings, frames: Sequence[Frame], pointer: Pointer
+    detector: Detector, settings: Settings, feed: FrameSource, pointer: Pointer
 ) -> tuple[float, list[Stamps]]:
-    """Frames a second of capture thread, loop and pointer, and each frame's stamps."""
+    """Frames a second of capture thread, loop and pointer, and each frame's stamps; closes the feed."""
     telemetry = Telemetry()
     loop = make_loop(detector, settings, pointer, telemetry, monotonic_ns)
-    grabber = Grabber(Feed(frames, settings.capture.max_hz), monotonic_ns)
+    grabber = Grabber(feed, monotonic_ns)
     stamps: list[Stamps] = []
     try:
         loop.run(grabber, lambda: len(stamps) > FRAMES_A_ROUND, lambda step: stamps.append(step.stamps))

@@ -1,13 +1,16 @@
 """`benchmark loop`: what it prints, and the flame chart of a frame."""
 
+from contextlib import closing
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
-from aimbot.commands.benchmark import read_frames
+from aimbot.commands.benchmark import read_frames, show_film
 from aimbot.config import load_settings
 from aimbot.telemetry import Stamps
+from arena import film
 from benchmarks import flame, loop
 
 
@@ -22,6 +25,18 @@ def test_the_loop_is_measured_beside_its_detector(tmp_path: Path, monkeypatch: p
     assert result["allocations"]["kept_blocks"] < 2  # a record kept for each frame is more
     assert result["allocations"]["peak_kib"] > 0
     assert cv2.imread(str(chart)) is not None
+
+
+@pytest.mark.usefixtures("xvfb_display")
+def test_the_loop_captures_what_a_window_shows() -> None:
+    settings = load_settings("doom")
+    shown = [frame.pixels[..., :3] for frame in read_frames(None)[: film.PICTURES]]
+    with show_film(None, settings) as open_feed, closing(open_feed()) as source:
+        frames = [source.grab() for _ in range(4)]
+    for frame in frames:
+        assert frame is not None
+        assert any(np.array_equal(frame.pixels[..., :3], picture) for picture in shown)
+    assert len({frame.pixels.tobytes() for frame in frames if frame}) > 1
 
 
 def test_the_chart_is_of_the_median_frame_and_its_stages_fill_it() -> None:

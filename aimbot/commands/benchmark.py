@@ -3,7 +3,9 @@
 import importlib.util
 import json
 import os
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,13 @@ from aimbot.commands.common import (
     shipped_recording,
     show_progress,
 )
+from aimbot.config import Settings
 from aimbot.pointer import Pointer, open_pointer
 from capture.clock import monotonic_ns
 from capture.errors import UserError
 from capture.frame import Frame
 from capture.replay import open_replay
+from capture.source import FrameSource, open_source
 from detection.detector import BackendName, open_detector
 from detection.training.report import require_matplotlib
 
@@ -29,17 +33,37 @@ FRAMES = 200
 
 
 def measure_loop(
-    source: Path | None, profile: str, overrides: list[str], chart: Path | None, as_json: bool
+    source: Path | None, window: bool, profile: str, overrides: list[str], chart: Path | None, as_json: bool
 ) -> None:
-    """Loop efficiency, with the real pointer where there is a display to move it on."""
+    """Loop efficiency, with the real pointer where there is a display to move it on.
+
+    window: the frames are shown in a window, and captured from there.
+    """
     from benchmarks import loop
 
     if chart:
         require_matplotlib()  # before the measurement
         make_folder(chart.parent)
-    pointer: Pointer | None = open_pointer() if os.environ.get("DISPLAY") else None
-    result = loop.run(gather_settings(profile, overrides), read_frames(source), pointer, chart)
+    settings, frames = gather_settings(profile, overrides), read_frames(source)
+    with ExitStack() as stack:
+        open_feed = stack.enter_context(show_film(source, settings)) if window else None
+        pointer: Pointer | None = open_pointer() if os.environ.get("DISPLAY") else None
+        result = loop.run(settings, frames, pointer, chart, open_feed)
     show(result, loop.print_table, as_json)
+
+
+@contextmanager
+def show_film(source: Path | None, settings: Settings) -> Iterator[Callable[[], FrameSource]]:
+    """A window with the frames, on the present display or its own Xvfb; gives what opens its capture."""
+    from arena.display import use_display
+    from arena.film import WINDOW_TITLE, FilmProcess
+
+    where = {"window": WINDOW_TITLE, "region": None, "monitor": None, "crop_px": "whole"}
+    capture = settings.capture.model_copy(update=where)
+    with use_display(), FilmProcess(source or shipped_recording()) as film:
+        film.wait_ready()
+        film.go()
+        yield partial(open_source, capture, monotonic_ns)
 
 
 def measure_soak(seconds: float, arena: bool, profile: str, overrides: list[str], as_json: bool) -> None:
