@@ -19,7 +19,7 @@ from detection.detections import Detections
 class AimSettings(BaseModel):
     """All that shapes the aim; every part of it can change while running."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     view: ViewSettings = ViewSettings()
     tracker: TrackerSettings = TrackerSettings()

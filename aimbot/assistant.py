@@ -104,6 +104,7 @@ def run_assistant(plan: RunPlan) -> dict[str, Any]:
             if recorder is not None:
                 recorder.write(step.frame, encode_step(step))
 
+        stack.callback(envelope.stop)  # first: the recorder may have to write for seconds
         loop.run(grabber, finished, observe)
     if keeper.protected is not None:
         raise UserError(keeper.protected)
@@ -186,7 +187,11 @@ class Housekeeper:
         if settings is not None:
             self._loop.change(settings.change())
             old = self._plan.settings
-            fixed = [n for n in ("capture", "detector", "hotkeys") if getattr(old, n) != getattr(settings, n)]
+            fixed = [
+                n
+                for n in ("capture", "detector", "hotkeys", "recorder")
+                if getattr(old, n) != getattr(settings, n)
+            ]
             fixed += ["loop.adaptive"] if old.loop.adaptive != settings.loop.adaptive else []
             later = f"; {', '.join(fixed)}: after a restart" if fixed else ""
             self._plan.report(f"settings reloaded{later}")

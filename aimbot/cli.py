@@ -25,8 +25,10 @@ app.add_typer(cli_convert.app, name="convert")
 
 def main() -> None:
     """Run the command line; wrong input is one line on stderr and exit code 2."""
-    # A terminated run unwinds as any other: the safety envelope releases the button on its way out.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    # A run that is ended from outside unwinds as any other: the safety envelope releases the button.
+    for name in ("SIGTERM", "SIGHUP"):  # the second comes when the terminal closes; Windows has none
+        if number := getattr(signal, name, None):
+            signal.signal(number, lambda number, _frame: sys.exit(128 + number))
     try:
         with blame_paths():
             app()

@@ -22,7 +22,7 @@ from detection.detector import DetectorSettings
 class Settings(BaseModel):
     """Every setting there is; each group is defined beside the class that it configures."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     capture: CaptureSettings = CaptureSettings()
     detector: DetectorSettings = DetectorSettings()

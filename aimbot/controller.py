@@ -18,7 +18,7 @@ FIRST_STEP_S = 1 / 60  # what the first step counts as
 class ControllerSettings(BaseModel):
     """The feel of the motion; every rate is in degrees and seconds, whatever the frame rate."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     smoothing_s: float = Field(0.05, ge=0, description="time in which most of an error is closed; 0: at once")
     max_speed_deg_per_s: float = Field(720.0, gt=0)

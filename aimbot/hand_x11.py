@@ -1,10 +1,11 @@
 """The person's mouse on X11: raw motion by the XInput2 extension."""
 
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 
 from Xlib import display
-from Xlib.error import DisplayError
+from Xlib.error import ConnectionClosedError, DisplayError
 from Xlib.ext import xinput
 from Xlib.ext.ge import GenericEventCode
 
@@ -59,9 +60,17 @@ class X11Hand:
         self._display.sync()
 
     def take(self) -> list[HandMove]:
-        """The person's moves since the last call; stamped by the server, which shares our clock."""
-        moves = []
+        """The person's moves since the last call; stamped by the server, which shares our clock.
+
+        None come where the display is gone: the capture tells of that.
+        """
+        moves: list[RawMove] = []
         now_ns = self._clock()
+        with suppress(ConnectionClosedError):
+            self._read(moves, now_ns)
+        return self._own.leave_out(moves)
+
+    def _read(self, moves: list[RawMove], now_ns: int) -> None:
         for _ in range(self._display.pending_events()):
             event = self._display.next_event()
             if (event.type, getattr(event, "evtype", None)) != (GenericEventCode, xinput.RawMotion):
@@ -70,7 +79,6 @@ class X11Hand:
             if self._is_relative(motion.source_id):
                 time_ns = convert_time(motion.time_ms, now_ns)
                 moves.append(RawMove(time_ns, motion.x_counts, motion.y_counts))
-        return self._own.leave_out(moves)
 
     def sent(self, dx_counts: int, dy_counts: int) -> None:
         """Our own move will come back as a raw event."""
@@ -78,7 +86,8 @@ class X11Hand:
 
     def close(self) -> None:
         """Close the connection."""
-        self._display.close()
+        with suppress(ConnectionClosedError):  # the display may be gone
+            self._display.close()
 
     def _agree_version(self) -> tuple[int, int]:
         """Ask for 2.2: python-xlib's own call asks for 2.0, where a game that grabs the mouse hides it."""

@@ -1,11 +1,12 @@
 """What the person wants: hold or toggle to aim, pause, panic, exit."""
 
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from capture.errors import UserError
 
@@ -16,7 +17,7 @@ MOUSE_PREFIX = "mouse_"
 class HotkeySettings(BaseModel):
     """Keys as pynput names them (`f8`, `shift_r`, `caps_lock`, `a`) or `mouse_left`, `mouse_right` …"""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     arm: ArmMode = "hold"
     aim: str = "mouse_right"
@@ -31,6 +32,13 @@ class HotkeySettings(BaseModel):
         if not key.strip():
             raise ValueError("expected a key's name, got an empty text")
         return key.strip().lower()
+
+    @model_validator(mode="after")
+    def _check_distinct(self) -> Self:
+        keys = [self.aim, self.pause, self.panic, self.exit]
+        if twice := next((key for key in keys if keys.count(key) > 1), None):
+            raise ValueError(f"expected a key of its own for aim, pause, panic and exit, got {twice!r} twice")
+        return self
 
 
 class Action(StrEnum):
@@ -49,6 +57,7 @@ class Person:
         """`on_panic` is called at once, on the listener's thread."""
         self._mode: ArmMode = settings.arm
         self._keys = {getattr(settings, action.value): action for action in Action}
+        self.keys = tuple(self._keys)
         self.on_panic = on_panic
         self._down: set[str] = set()
         self._toggled = False
@@ -84,26 +93,51 @@ class Person:
 
     def release(self, key: str) -> None:
         """A key went up."""
-        self._down.discard(key)
-        if self._keys.get(key) is Action.AIM:
+        let_go = {key}
+        if len(key) == 1 and key not in self._down:  # pressed without Shift, as 1, and released with it, as !
+            let_go |= {one for one in self._down if len(one) == 1}
+        self._down -= let_go
+        if any(self._keys.get(one) is Action.AIM for one in let_go):
             self.held = False
+
+
+def name_keys(wanted: Iterable[str], keys: Mapping[str, Any], buttons: Mapping[str, Any]) -> dict[str, str]:
+    """What pynput reports for a wanted key, where that is another of its names: `ctrl` for `ctrl_l` on X11.
+
+    keys, buttons: pynput's, by name. UserError for a key that none of them is.
+    """
+    mice = [MOUSE_PREFIX + button for button in buttons]
+    aliases = {}
+    for name in wanted:
+        if name in keys:
+            aliases[keys[name].name] = name
+        elif len(name) > 1 and name not in mice:
+            near = difflib.get_close_matches(name, [*keys, *mice])
+            raise UserError(
+                f"expected a key or a mouse button in hotkeys, got {name!r}; "
+                + (f"did you mean {near[0]}?" if near else "try f8, shift_r, a or mouse_right")
+            )
+    return aliases
 
 
 class HotkeyListener:
     """Feeds a Person from pynput's global keyboard and mouse listeners."""
 
     def __init__(self, person: Person) -> None:
-        """Start listening; UserError without a display, or where pynput cannot listen."""
+        """Start listening; UserError without a display, where pynput cannot listen, and for unknown keys."""
         try:
             from pynput import keyboard, mouse
         except ImportError as error:
             raise UserError(
                 f"expected a display to listen for hotkeys on, pynput says: {str(error).splitlines()[0]}; "
-                "set DISPLAY, or use --arm always with --dry-run"
+                "set DISPLAY"
             ) from error
 
+        aliases = name_keys(person.keys, keyboard.Key.__members__, mouse.Button.__members__)
+
         def key_name(key: Any) -> str:
-            return str(getattr(key, "char", None) or getattr(key, "name", "")).lower()
+            name = str(getattr(key, "char", None) or getattr(key, "name", "")).lower()
+            return aliases.get(name, name)
 
         def click(_x: int, _y: int, button: Any, pressed: bool) -> None:
             name = MOUSE_PREFIX + button.name

@@ -23,7 +23,7 @@ TAKE_TIMEOUT_S = 0.05
 class LoopSettings(BaseModel):
     """How old pixels may be when the mouse moves for them, and whether the detector yields to that."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     budget_ms: float = Field(80.0, gt=0, description="a frame older than this moves nothing")
     adaptive: bool = Field(

@@ -1,7 +1,9 @@
 """Relative mouse motion on X11 through the XTEST extension."""
 
+from contextlib import suppress
+
 from Xlib import X, display
-from Xlib.error import DisplayError
+from Xlib.error import ConnectionClosedError, DisplayError
 from Xlib.ext import xtest
 
 from capture.errors import UserError
@@ -31,21 +33,28 @@ class X11Pointer:
     def move(self, dx_counts: int, dy_counts: int) -> tuple[int, int]:
         """Send one summed motion: games may drop a second identical one within the same millisecond."""
         # detail=True marks the motion as relative (X11 XTEST protocol, FakeInput of MotionNotify).
-        xtest.fake_input(self._display, X.MotionNotify, detail=True, x=dx_counts, y=dy_counts)
-        self._display.flush()
+        self._send(X.MotionNotify, detail=True, x=dx_counts, y=dy_counts)
         return dx_counts, dy_counts
 
     def press(self) -> None:
         """Press the left button."""
-        xtest.fake_input(self._display, X.ButtonPress, FIRE_BUTTON)
-        self._display.flush()
+        self._send(X.ButtonPress, FIRE_BUTTON)
 
     def release(self) -> None:
         """Release the left button."""
-        xtest.fake_input(self._display, X.ButtonRelease, FIRE_BUTTON)
-        self._display.flush()
+        self._send(X.ButtonRelease, FIRE_BUTTON)
 
     def close(self) -> None:
         """Close the connection, once the server has taken all events."""
-        self._display.sync()
-        self._display.close()
+        with suppress(ConnectionClosedError):  # the display may be gone
+            self._display.sync()
+            self._display.close()
+
+    def _send(self, kind: int, detail: int, **place: int) -> None:
+        try:
+            xtest.fake_input(self._display, kind, detail, **place)
+            self._display.flush()
+        except ConnectionClosedError as error:
+            raise UserError(
+                "expected the X display to stay, it is gone; start the game, and this again"
+            ) from error

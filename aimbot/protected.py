@@ -10,6 +10,9 @@ import psutil
 
 from capture.errors import UserError
 
+KEPT_BY_LINUX = 15
+"""Characters of a name. The rest is known only where the command line begins with it, as Wine's does not."""
+
 
 @cache
 def load_names() -> dict[str, frozenset[str]]:
@@ -32,6 +35,8 @@ def find_protection(processes: Iterable[str], platform: str = sys.platform) -> s
     """
     names = load_names()
     known = names.get(platform, frozenset()) | names["win32"]
+    if platform == "linux":
+        known |= {name[:KEPT_BY_LINUX] for name in known}
     return next((name for name in processes if name.lower() in known), None)
 
 

@@ -21,9 +21,9 @@ SECOND_NS = 1_000_000_000
 class SafetySettings(BaseModel):
     """Caps that hold whatever the controller asks."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    max_counts_per_move: int = Field(600, gt=0, description="length of one move, in counts")
+    max_counts_per_move: int = Field(600, gt=0, le=32_767, description="length of one move, in counts")
     max_counts_per_s: int = Field(12_000, gt=0, description="summed length of the moves of one second")
     require_focus: bool = Field(True, description="send only while the chosen window has the focus")
     allow_fire: bool = True
@@ -159,6 +159,8 @@ class SafetyEnvelope:
         fire = command.fire and self._settings.allow_fire
         if command.fire and not fire:
             clipped = Refusal.FIRE_NOT_ALLOWED
+        elif clipped and not self._pressed:
+            fire = False  # it was to be fired where the whole move ends
         if dx or dy:
             dx, dy = self._pointer.move(dx, dy)
             self._sent.append((now_ns, math.hypot(dx, dy)))
@@ -186,9 +188,10 @@ class SafetyEnvelope:
         return math.trunc(command.dx_counts * scale), math.trunc(command.dy_counts * scale), reason
 
     def _set_button(self, down: bool) -> None:
+        # It counts as down from before the press until after the release: a signal may come between.
         if down and not self._pressed:
-            self._pointer.press()
             self._pressed = True
+            self._pointer.press()
         elif not down and self._pressed:
-            self._pressed = False
             self._pointer.release()
+            self._pressed = False

@@ -26,7 +26,7 @@ Rank = tuple[bool, int, float, int]
 class SelectorSettings(BaseModel):
     """What may be a target, where in its box to aim, and when to leave it for another."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     policy: Policy = Field(
         "nearest", description="nearest aim point, nearest box centre, largest box or highest confidence"

@@ -21,7 +21,7 @@ REST_S = 0.5
 class ShotSettings(BaseModel):
     """The sign of a kill: what fell is no target until more of it is seen than a kill leaves."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     shows_after_s: float = Field(0.0, ge=0, description="what a shot did shows no sooner after the press")
     shows_s: float = Field(0.25, ge=0, description="nor later: who goes then hid, behind the flash perhaps")

@@ -26,7 +26,7 @@ class TrackerSettings(BaseModel):
     0.6 px, and 4 % of the width across or 2 % of the height upright (docs/aim.md).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     gate_deg: float = Field(3.0, gt=0, description="association gate beyond half the box's width")
     noise_px: float = Field(0.6, gt=0, description="deviation of a box's centre, whatever its size")

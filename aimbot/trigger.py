@@ -8,7 +8,7 @@ from aimbot.target import XY, Target
 class TriggerSettings(BaseModel):
     """Automatic fire while the aim point is inside the target's box."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     enabled: bool = False
     inset: float = Field(0.25, ge=0, lt=1, description="part of the half box that does not count as inside")

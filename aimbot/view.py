@@ -12,7 +12,7 @@ from aimbot.target import XY
 class ViewSettings(BaseModel):
     """How the game turns counts into picture motion; measured per game, kept in its profile."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     fov_deg: float = Field(90.0, gt=1, lt=179, description="horizontal field of view")
     game_width_px: int | None = Field(

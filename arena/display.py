@@ -10,6 +10,8 @@ from capture.errors import UserError
 
 NO_DISPLAY = "expected an X display or Xvfb, found neither DISPLAY nor Xvfb; install it: apt-get install xvfb"
 
+_own: set[str] = set()
+
 
 def has_display() -> bool:
     """Whether a display is present or one can be started."""
@@ -27,10 +29,17 @@ def use_display(size_wh: tuple[int, int] = (1280, 960)) -> Iterator[str]:
         raise UserError(NO_DISPLAY)
     with start_xvfb(size_wh) as name:
         os.environ["DISPLAY"] = name
+        _own.add(name)
         try:
             yield name
         finally:
+            _own.discard(name)
             del os.environ["DISPLAY"]
+
+
+def is_own() -> bool:
+    """Whether the present display is one that `use_display` started: nobody sits before it."""
+    return os.environ.get("DISPLAY") in _own
 
 
 @contextmanager

@@ -31,7 +31,7 @@ SEGMENT_FRAMES = 32
 class RecorderSettings(BaseModel):
     """How sessions are recorded."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     codec: Codec = "ffv1"
     """ffv1 is lossless; vp9 is lossy and small, and too slow to record live: 150 ms a frame of 416 by 416."""
@@ -40,8 +40,9 @@ class RecorderSettings(BaseModel):
 class SessionRecorder:
     """Records frames and rows; `write` never blocks.
 
-    written: frames on their way to disk with their rows. dropped: the queue was full. other_size: frames
-    of another size than the first. failed: not written because of `error`, after which nothing more is.
+    written: frames on their way to disk with their rows. dropped: the queue was full, or the frame had
+    another size than the first: `other_size` of them did. failed: not written because of `error`, after
+    which nothing more is.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class SessionRecorder:
         segment_frames: int = SEGMENT_FRAMES,
     ) -> None:
         """`fps_hint`: for players; the rows carry the real times. UserError if the folder cannot be used."""
-        self.written = self.dropped = self.other_size = self.failed = 0
+        self.written = self.other_size = self.failed = self._overflowed = 0
         self.error: Exception | None = None
         self._folder, self._codec, self._fps, self._segment_frames = folder, codec, fps_hint, segment_frames
         self._rows = _start_session(folder, header, codec, segment_frames)
@@ -73,7 +74,12 @@ class SessionRecorder:
         try:
             self._queue.put_nowait((frame, row))
         except queue.Full:
-            self.dropped += 1
+            self._overflowed += 1
+
+    @property
+    def dropped(self) -> int:
+        """Frames that were left out, for whichever reason."""
+        return self._overflowed + self.other_size
 
     def close(self) -> None:
         """Write what is queued and join the thread; UserError if something could not be written."""

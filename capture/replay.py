@@ -144,4 +144,4 @@ def _make_frame(pixels: Pixels, captured_ns: int, frame_id: int) -> Frame:
 
 def _natural_key(name: str) -> list[tuple[bool, int, str]]:
     parts = re.split(r"(\d+)", name.casefold())
-    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]

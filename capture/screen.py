@@ -41,6 +41,7 @@ class ScreenSource:
         self._lock = threading.Lock()
         self._screen: Any = None
         self._followed: Window | None = None
+        self._monitor: int | None = None
         self._bounds: Region
         self._whole: Region
         self._check_settings()
@@ -136,7 +137,10 @@ class ScreenSource:
         if self._screen is not None:
             self._screen.close()
         self._screen = _open_screen(self._settings.backend)
-        self._bounds = _read_monitors(self._screen)[0]
+        monitors = _read_monitors(self._screen)
+        self._bounds = monitors[0]
+        if self._monitor is not None and self._monitor < len(monitors):
+            self._whole = monitors[self._monitor]
         if self.window is not None and self._followed is None:
             self._followed = self.window.reconnect()
 
@@ -152,10 +156,10 @@ class ScreenSource:
             self._whole, name = parse_region(self._settings.region), "region"
         else:
             index = 1 if self._settings.monitor is None else self._settings.monitor
-            if index >= len(monitors):
+            if not 0 <= index < len(monitors):
                 there = ", ".join(f"{number} ({region})" for number, region in enumerate(monitors))
                 raise UserError(f"expected a monitor that exists, got {index}; there are {there}")
-            self._whole, name = monitors[index], f"monitor {index}"
+            self._whole, name, self._monitor = monitors[index], f"monitor {index}", index
         if self._locate() is None:
             if self.window is not None:
                 self.window.close()

@@ -41,7 +41,7 @@ class LiveSource(FrameSource, Protocol):
 class CaptureSettings(BaseModel):
     """What part of the screen is looked at, and how often."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     window: str | None = None
     """Part of a window's title, in any case; the window is followed as it moves."""

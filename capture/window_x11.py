@@ -3,6 +3,7 @@
 import difflib
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from Xlib import X, Xatom, error
@@ -75,7 +76,8 @@ class X11Window:
 
     def close(self) -> None:
         """Close the connection."""
-        self._display.close()
+        with suppress(error.ConnectionClosedError):  # the display may be gone
+            self._display.close()
 
     def _ask(self, question: Callable[[], Answer]) -> Answer:
         try:
@@ -178,7 +180,12 @@ def _read_title(display: Display, window: Any) -> str:
 
 
 def _match_title(wanted: str, titles: list[str]) -> int | None:
-    """Index of the title that is `wanted`, or else of the first that contains it, in any case."""
+    """Index of the title that is `wanted`, or else of the first that contains it, in any case.
+
+    None for a blank one, which every title contains.
+    """
+    if not wanted.strip():
+        return None
     folded = [title.casefold() for title in titles]
     if wanted in titles:
         return titles.index(wanted)

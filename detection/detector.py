@@ -32,7 +32,7 @@ PACKAGES = {
 class DetectorSettings(BaseModel):
     """Which model detects, on what, and which boxes it reports."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     model: str = "doom-nano"
     backend: BackendName = "auto"

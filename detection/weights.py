@@ -128,8 +128,8 @@ def read_values(path: Path) -> Values:
     major, minor = (int(version) for version in np.frombuffer(raw, "<i4", count=2))
     is_wide = major * 10 + minor >= 2 and major < 1000 and minor < 1000
     header = 20 if is_wide else 16  # the count of images seen grew to 64 bits in 0.2
-    size = max(len(raw) - header, 0)
-    if size % 4:
+    size = len(raw) - header
+    if size < 0 or size % 4:
         raise UserError(f"expected float32 values in {path}, got {size} bytes of them; it is damaged")
     return np.frombuffer(raw, "<f4", offset=header, count=size // 4)
 

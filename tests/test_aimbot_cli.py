@@ -169,6 +169,14 @@ def test_the_shipped_recording_is_decided_exactly_as_it_was_then() -> None:
     assert result["mismatches"] == []
 
 
+def test_an_override_changes_the_settings_that_a_session_was_recorded_with() -> None:
+    same = "aim.controller.dead_zone_share=0.15"  # as it was
+    for override, is_same in ((same, True), ("aim.controller.dead_zone_share=0.5", False)):
+        done = call("replay", str(RECORDING), "--set", override, "--json")
+        assert done.returncode == 0, done.stderr
+        assert (json.loads(done.stdout)["mismatches"] == []) is is_same
+
+
 def test_a_session_detected_anew_still_finds_the_recorded_monsters(tmp_path: Path) -> None:
     done = call("detect", str(RECORDING), "--track", "--predictions", str(tmp_path / "p.json"), "--json")
     assert done.returncode == 0, done.stderr

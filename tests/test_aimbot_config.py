@@ -49,6 +49,12 @@ def test_an_override_may_be_a_list_a_number_or_a_bare_word() -> None:
             "detector.fallbacks=[1.5]",
             r"setting detector\.fallbacks\.0: input should be less than 1, got 1\.5",
         ),
+        ("loop.budget_ms=inf", r"setting loop\.budget_ms: input should be a finite number"),
+        (
+            "safety.max_counts_per_move=40000",
+            r"max_counts_per_move: input should be less than or equal to 32767",
+        ),
+        ("hotkeys.panic=F10", r"a key of its own for aim, pause, panic and exit, got 'f10' twice"),
         ("loop.budget_ms=soon", r"setting loop\.budget_ms: .*got 'soon'"),
         ("loop.budget_ms", r"expected --set name=value, .*got 'loop\.budget_ms'"),
         ("hotkeys.arm=sometimes", r"setting hotkeys\.arm: input should be 'hold', 'toggle' or 'always'"),

@@ -1,9 +1,12 @@
 """What the person wants, from key presses; and a real key through a real X server."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from aimbot.hotkeys import HotkeyListener, HotkeySettings, Person
+from aimbot.hotkeys import HotkeyListener, HotkeySettings, Person, name_keys
 from capture.clock import monotonic_ns, sleep_s
+from capture.errors import UserError
 
 
 def test_hold_is_armed_only_while_the_key_is_down() -> None:
@@ -51,6 +54,29 @@ def test_exit_disarms_and_is_told() -> None:
     person.press("f10")
     assert person.exiting
     assert not person.armed
+
+
+def test_a_key_that_is_released_under_shift_is_no_longer_held() -> None:
+    person = Person(HotkeySettings(arm="hold", aim="1"))
+    person.press("1")
+    person.press("shift")
+    person.release("!")  # as pynput calls it then
+    assert not person.armed
+    person.press("1")
+    assert person.armed
+
+
+def test_keys_are_known_by_all_their_names_and_others_are_refused() -> None:
+    keys = {
+        "ctrl": SimpleNamespace(name="ctrl"),
+        "ctrl_l": SimpleNamespace(name="ctrl"),
+        "esc": SimpleNamespace(name="esc"),
+    }
+    buttons = {"left": None, "right": None}
+    assert name_keys(("ctrl_l", "x", "mouse_right"), keys, buttons) == {"ctrl": "ctrl_l"}
+    for wrong, message in (("escape", "did you mean esc"), ("mouse_middel", "a mouse button in hotkeys")):
+        with pytest.raises(UserError, match=message):
+            name_keys((wrong,), keys, buttons)
 
 
 def wait_until(condition: object, timeout_s: float = 5) -> bool:

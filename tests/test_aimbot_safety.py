@@ -148,6 +148,34 @@ def test_known_anti_cheats_are_found_on_every_platform_whatever_their_case(platf
     assert find_protection(["bash", "doom", "python3"], platform) is None
 
 
+def test_a_name_that_linux_cut_off_is_known() -> None:
+    assert find_protection(["UncheaterServic"], "linux") == "UncheaterServic"
+    assert find_protection(["UncheaterServic"], "win32") is None
+
+
+def test_nothing_is_fired_where_the_move_does_not_arrive() -> None:
+    rig = Rig(SafetySettings(max_counts_per_move=100))
+    applied = rig.apply(Command(300, 0, True))
+    assert (applied.dx_counts, applied.fire, applied.refusal) == (100, False, Refusal.CAP_PER_MOVE)
+    assert rig.apply(Command(5, 0, True)).fire
+    assert rig.apply(Command(300, 0, True)).fire  # a button that is down may stay so
+    assert [event for event in rig.pointer.events if event[0] != "move"] == [("press",)]
+
+
+def test_a_press_that_is_broken_off_is_released_at_the_end() -> None:
+    rig = Rig()
+
+    def end(*_: object) -> None:
+        rig.pointer.events.append(("press",))
+        raise SystemExit
+
+    rig.pointer.press = end  # type: ignore[method-assign]
+    with pytest.raises(SystemExit):
+        rig.apply(FIRE)
+    rig.envelope.close()
+    assert rig.pointer.events[:2] == [("press",), ("release",)]
+
+
 def test_a_running_anti_cheat_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aimbot.protected.list_processes", lambda: ["init", "BEService.exe"])
     with pytest.raises(UserError, match=r"^expected a local game with no anti-cheat, found BEService\.exe"):

@@ -120,7 +120,7 @@ def test_a_frame_of_another_size_is_left_out_and_counted(tmp_path: Path) -> None
     with SessionRecorder(tmp_path, {}, fps_hint=35) as recorder:
         for frame in (make_frame(0), make_frame(1, (20, 24)), make_frame(2)):
             recorder.write(frame, {})
-    assert (recorder.written, recorder.other_size) == (2, 1)
+    assert (recorder.written, recorder.other_size, recorder.dropped) == (2, 1, 1)
     assert [row["frame_id"] for row in read_rows(tmp_path)] == [0, 2]
 
 

@@ -111,11 +111,13 @@ def test_a_video_is_stamped_by_its_stream_and_numbered_from_zero(tmp_path: Path)
 def test_images_come_in_natural_order_and_may_differ_in_size(tmp_path: Path) -> None:
     for number in (10, 2, 1):
         cv2.imwrite(str(tmp_path / f"shot {number}.png"), np.full((number, 5, 3), number, np.uint8))
+    cv2.imwrite(str(tmp_path / "shot 5²3.png"), np.zeros((3, 5, 3), np.uint8))  # a digit, and no decimal
     (tmp_path / "notes.txt").write_text("not an image")
     source = open_fast(tmp_path)
-    assert [path.name for path in source.paths] == ["shot 1.png", "shot 2.png", "shot 10.png"]
-    assert source.total == 3
-    assert [frame.pixels.shape for frame in grab_all(source)] == [(1, 5, 3), (2, 5, 3), (10, 5, 3)]
+    names = [path.name for path in source.paths]
+    assert names == ["shot 1.png", "shot 2.png", "shot 5²3.png", "shot 10.png"]
+    assert source.total == 4
+    assert [frame.pixels.shape[0] for frame in grab_all(source)] == [1, 2, 3, 10]
 
 
 def test_one_image_is_a_recording_of_one_frame(tmp_path: Path) -> None:

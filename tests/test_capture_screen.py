@@ -88,6 +88,8 @@ def test_a_region_outside_the_screen_is_the_users_error(region: str) -> None:
 def test_a_monitor_that_does_not_exist_is_answered_with_those_that_do() -> None:
     with pytest.raises(UserError, match=r"got 7; there are 0 \(0,0,1280,960\), 1 \(0,0,1280,960\)"):
         open_source(CaptureSettings(monitor=7), monotonic_ns)
+    with pytest.raises(UserError, match=r"got -1; there are"):  # the command line's, which no model checks
+        open_source(CaptureSettings().model_copy(update={"monitor": -1}), monotonic_ns)
 
 
 @pytest.mark.parametrize("settings", [{}, {"monitor": 0}, {"monitor": 1}])

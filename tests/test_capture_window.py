@@ -75,6 +75,8 @@ def test_a_title_that_is_missing_is_answered_with_those_there_are_nearest_first(
     with pytest.raises(UserError, match=r"titled 'Quaek', found 'Quake II', 'Calculator'; ") as caught:
         find_window("Quaek")
     assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match=r"titled ' ', found "):  # a blank one is a part of all
+        find_window(" ")
 
 
 @pytest.mark.usefixtures("xvfb_display")

@@ -184,6 +184,13 @@ def test_values_that_are_cut_off_in_the_middle_are_refused(config: DarknetConfig
         load_weights(FakeModel(), config, path)
 
 
+def test_a_header_that_is_cut_off_is_refused(config: DarknetConfig, tmp_path: Path) -> None:
+    path = tmp_path / "a.weights"
+    path.write_bytes(np.array([0, 2, 0, 0], "<i4").tobytes())  # version 0.2 has four bytes more
+    with pytest.raises(UserError, match=r"it is damaged"):
+        load_weights(FakeModel(), config, path)
+
+
 @pytest.mark.parametrize("content", [None, b"", b"short"])
 def test_a_weights_file_that_is_missing_or_empty_is_the_users_error(
     config: DarknetConfig, tmp_path: Path, content: bytes | None

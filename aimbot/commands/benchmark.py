@@ -20,7 +20,8 @@ from aimbot.commands.common import (
     show_progress,
 )
 from aimbot.config import Settings
-from aimbot.pointer import Pointer, open_pointer
+from aimbot.pointer import NullPointer, Pointer, open_pointer
+from aimbot.protected import refuse_protected
 from capture.clock import monotonic_ns
 from capture.errors import UserError
 from capture.frame import Frame
@@ -35,19 +36,22 @@ FRAMES = 200
 def measure_loop(
     source: Path | None, window: bool, profile: str, overrides: list[str], chart: Path | None, as_json: bool
 ) -> None:
-    """Loop efficiency, with the real pointer where there is a display to move it on.
+    """Loop efficiency, with the real pointer where there is a display to move it on; it presses nothing.
 
     window: the frames are shown in a window, and captured from there.
     """
     from benchmarks import loop
 
+    refuse_protected()
     if chart:
         require_matplotlib()  # before the measurement
         make_folder(chart.parent)
     settings, frames = gather_settings(profile, overrides), read_frames(source)
     with ExitStack() as stack:
         open_feed = stack.enter_context(show_film(source, settings)) if window else None
-        pointer: Pointer | None = open_pointer() if os.environ.get("DISPLAY") else None
+        pointer: Pointer = NullPointer()
+        if os.environ.get("DISPLAY"):
+            pointer = stack.enter_context(closing(loop.MovingPointer(open_pointer())))
         result = loop.run(settings, frames, pointer, chart, open_feed)
     show(result, loop.print_table, as_json)
 

@@ -2,15 +2,15 @@
 
 import shutil
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from aimbot.assistant import RunPlan, run_assistant
+from aimbot.assistant import RunPlan, read_gates, run_assistant
 from aimbot.commands.common import (
     gather_settings,
     open_live,
@@ -22,17 +22,22 @@ from aimbot.commands.common import (
 from aimbot.commands.replay import replay
 from aimbot.config import Settings
 from aimbot.hand import open_hand
-from aimbot.hotkeys import Person
+from aimbot.hotkeys import HotkeyListener, Person
 from aimbot.levels import open_levels
 from aimbot.loop import Step
 from aimbot.pointer import Pointer, open_pointer
+from aimbot.protected import refuse_protected
 from aimbot.report import draw_row, plot_latency
-from aimbot.safety import Gates, SafetyEnvelope
+from aimbot.safety import SafetyEnvelope
 from aimbot.target import Command
 from capture.clock import local_stamp, monotonic_ns, sleep_s
+from capture.errors import UserError
 from capture.session import read_session
-from capture.window import find_window
+from capture.window import FocusWatch, find_window
 from detection.video import VideoFile
+
+if TYPE_CHECKING:
+    from arena.process import GameProcess
 
 SCENARIO = "defend_the_center"
 BLIND_STEP_S, BLIND_DEG_PER_S = 0.03, 60.0
@@ -80,13 +85,12 @@ def play(
         stack.callback(hand.close)
         source, watch = open_live(settings, stack)
         live = stack.enter_context(Live(console=stderr, refresh_per_second=4, transient=True))
-        hotkeys = settings.hotkeys.model_copy(update={"arm": "always"})
         plan = RunPlan(
             settings,
             source,
             levels.detector,
             pointer,
-            Person(hotkeys),
+            attend_person(settings, stack),
             watch,
             seconds + 30,
             record,
@@ -100,7 +104,7 @@ def play(
         )
         game.go()
         figures = run_assistant(plan)
-        score = game.wait_score()
+        score = take_score(game, plan.person)
     return {**score, "model": settings.detector.model, **figures}
 
 
@@ -108,22 +112,48 @@ def play_blind(settings: Settings, seconds: float, seed: int) -> dict[str, Any]:
     """Turn at a constant speed and fire all the while, through the same envelope, seeing nothing."""
     from arena.process import GameProcess
 
-    with GameProcess(SCENARIO, seed, {"seconds": seconds}) as game:
+    with ExitStack() as stack:
+        game = stack.enter_context(GameProcess(SCENARIO, seed, {"seconds": seconds}))
         pointer = enter_game(game, settings)
-        safety = settings.safety
-        with SafetyEnvelope(pointer, safety, 1e3, monotonic_ns, lambda: Gates(True, True)) as envelope:
-            game.go()
-            step = round(BLIND_DEG_PER_S * BLIND_STEP_S / settings.aim.view.yaw_deg_per_count)
-            turns = 0
-            while not game.over:
-                turns += 1
-                envelope.apply(Command(step, 0, fire=turns % 10 < 3), monotonic_ns())
-                sleep_s(BLIND_STEP_S)
-        return game.wait_score()
+        window = stack.enter_context(closing(find_window(settings.capture.window or game.window_title)))
+        focus = stack.enter_context(closing(FocusWatch(window, monotonic_ns)))
+        person = attend_person(settings, stack)
+        envelope = stack.enter_context(
+            SafetyEnvelope(
+                pointer, settings.safety, 1e3, monotonic_ns, lambda: read_gates(person, focus, monotonic_ns)
+            )
+        )
+        person.on_panic = envelope.stop
+        game.go()
+        step = round(BLIND_DEG_PER_S * BLIND_STEP_S / settings.aim.view.yaw_deg_per_count)
+        turns = 0
+        while not (game.over or person.exiting):
+            turns += 1
+            envelope.apply(Command(step, 0, fire=turns % 10 < 3), monotonic_ns())
+            sleep_s(BLIND_STEP_S)
+        return take_score(game, person)
+
+
+def take_score(game: "GameProcess", person: Person) -> dict[str, Any]:
+    """The game's score; UserError if the person ended it before."""
+    if person.exiting:
+        raise UserError("expected the game to be played to its end, the exit key ended it; start it again")
+    return game.wait_score()
+
+
+def attend_person(settings: Settings, stack: ExitStack) -> Person:
+    """Someone who always wants to aim, and whose keys are heard where there is anyone to press them."""
+    from arena.display import is_own
+
+    person = Person(settings.hotkeys.model_copy(update={"arm": "always"}))
+    if not is_own():
+        stack.callback(HotkeyListener(person).close)
+    return person
 
 
 def enter_game(game: Any, settings: Settings) -> Pointer:
     """Wait for the window, give it the focus, and send the first motion, which the game loses."""
+    refuse_protected()
     game.wait_ready()
     window = find_window(settings.capture.window or game.window_title)
     window.focus()

@@ -12,7 +12,7 @@ from aimbot.commands.common import (
     show_progress,
     write_json,
 )
-from aimbot.config import Settings, validate_settings
+from aimbot.config import Settings, override_settings
 from aimbot.governor import Governor
 from aimbot.levels import Levels, decode_rungs, open_levels
 from aimbot.loop import Step
@@ -115,6 +115,6 @@ def _choose_labels(data: Path | None, images: Path | None, annotations: Path | N
 def _choose_settings(recording: ReplaySource, profile: str | None, overrides: list[str]) -> Settings:
     """Those of the command line, or else those that the session was recorded with."""
     session = recording.session
-    if profile is None and session is not None and "settings" in session.header and not overrides:
-        return validate_settings(session.header["settings"])
+    if profile is None and session is not None and "settings" in session.header:
+        return override_settings(session.header["settings"], overrides)
     return gather_settings(profile or "default", overrides)

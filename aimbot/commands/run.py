@@ -84,6 +84,7 @@ def record(
 ) -> dict[str, Any]:
     """Record what a window or region shows until the time is over, its window closes, or Ctrl-C."""
     settings = gather_settings(profile, overrides, where)
+    refuse_protected()
     if settings.capture.crop_px == "detector":
         settings = crop_to(settings, "whole")
     with ExitStack() as stack:

@@ -16,11 +16,12 @@ export_onnx() {
 }
 quantize() {
   host run_aimbot.py convert int8 --model "$root/onnx/$name-$1.onnx" --calibration "$root/calibration" \
-    --out "$root/onnx/$name-$1-int8.onnx" && touch "$root/onnx/$1.quantized"
+    --out "$root/onnx/$name-$1-int8.onnx" || rm -f "$root/onnx/$name-$1-int8.onnx"
+  touch "$root/onnx/$name-$1.tried"
 }
 build() {
   local size=${1%-*}
-  while [ "${1#*-}" = int8 ] && [ ! -e "$root/onnx/$size.quantized" ]; do sleep 1; done
+  while [ "${1#*-}" = int8 ] && [ ! -e "$root/onnx/$name-$size.tried" ]; do sleep 1; done
   mkdir -p "$root/engines/$1"
   [ -z "${TIMINGS:-}" ] || cp "$TIMINGS/$1"/timings-* "$root/engines/$1/" || true
   if [ "${1#*-}" = int8 ]; then
@@ -36,6 +37,7 @@ lane() { # every n-th of the builds, one after the other, on one card
   done
 }
 
+rm -rf "$root"/onnx/"$name"-*.tried "$root"/engines/*/*.engine "$root"/onnx/"$name"-*-int8.onnx # of an earlier run
 unpack trt & unpacking=$!
 exports=()
 for size in $sizes; do export_onnx "$size" > "$root/log/$size-onnx" 2>&1 & exports+=($!); done
