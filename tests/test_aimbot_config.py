@@ -1,5 +1,6 @@
 """Settings: profiles, overrides, mistakes named in one line, and reload."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,17 @@ def test_every_setting_has_a_name_for_the_command_line() -> None:
     assert "aim.controller.smoothing_s" in names
     assert "capture.window" in names
     assert len(names) == len(set(names))
+
+
+def test_the_settings_page_names_every_setting() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "settings.md").read_text(encoding="utf-8")
+    named = set()
+    for row in (line for line in page.splitlines() if line.startswith("| `")):
+        group = ""
+        for name in re.findall(r"`([\w.]+)`", row.split("|")[1]):
+            full = group + name if name.startswith(".") else name
+            group = full.rpartition(".")[0]
+            named.add(full.removesuffix(".CLASS"))
+    names = setting_names()
+    leaves = {name for name in names if not any(other.startswith(f"{name}.") for other in names)}
+    assert sorted(named) == sorted(leaves)

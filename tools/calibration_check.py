@@ -12,7 +12,6 @@ import random
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +24,7 @@ from Xlib import X, display
 from Xlib.ext import xtest
 
 from arena.display import start_xvfb
+from capture.clock import monotonic_ns, sleep_s
 from capture.window import find_window
 
 ROOT = Path(__file__).parent.parent
@@ -107,7 +107,7 @@ def send(title: str, dx_counts: int, dy_counts: int) -> None:
     xtest.fake_input(server, X.MotionNotify, detail=True, x=dx_counts, y=dy_counts)
     server.sync()
     server.close()
-    time.sleep(0.5)
+    sleep_s(0.5)
 
 
 def measure_directly(title: str, counts: int, trials: int = 100) -> list[float]:
@@ -119,17 +119,17 @@ def measure_directly(title: str, counts: int, trials: int = 100) -> list[float]:
     box |= {"width": 64, "height": 64}
     server, screen, rng, found = display.Display(), mss.MSS(), random.Random(1), []
     for trial in range(trials):
-        time.sleep(rng.uniform(0.2, 0.3))
+        sleep_s(rng.uniform(0.2, 0.3))
         before = np.frombuffer(screen.grab(box).raw, np.uint8).astype(int)
-        sent_s = time.perf_counter()
+        sent_s = monotonic_ns() / 1e9
         xtest.fake_input(server, X.MotionNotify, detail=True, x=counts * (-1) ** trial, y=0)
         server.flush()
-        while (seen_s := time.perf_counter()) - sent_s < 0.5:
+        while (seen_s := monotonic_ns() / 1e9) - sent_s < 0.5:
             after = np.frombuffer(screen.grab(box).raw, np.uint8)
             if (np.abs(after - before) > 8).mean() > 0.1:
                 found.append((seen_s - sent_s) * 1e3)
                 break
-            time.sleep(0.0005)
+            sleep_s(0.0005)
     return found
 
 
@@ -154,12 +154,12 @@ def check(case: str) -> None:
             command += ["--set", DOOM] if doom else []
             counts = max(2, round(5 / truth["yaw_deg_per_count"]))
             direct_ms = run_directly(title, counts)
-            started_s = time.perf_counter()
+            started_s = monotonic_ns() / 1e9
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 print(f"| {case} | {done.stderr.strip().splitlines()[-1]} |", flush=True)
                 return
-            taken_s = time.perf_counter() - started_s
+            taken_s = monotonic_ns() / 1e9 - started_s
             found: dict[str, Any] = json.loads(done.stdout)
             direct_ms += run_directly(title, counts)
             truth["display_latency_ms"] = float(np.median(direct_ms))

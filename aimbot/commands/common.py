@@ -41,10 +41,10 @@ def make_folder(path: Path, option: str = "--out") -> None:
         ) from error
 
 
-def require_vizdoom(what: str) -> None:
-    """UserError without the game; `what` wants it."""
+def require_vizdoom(what: str, extra: str = "demo") -> None:
+    """UserError without the game; `what` wants it, and `extra` brings it."""
     if importlib.util.find_spec("vizdoom") is None:
-        raise UserError(f"{what} needs the package vizdoom: pip install 'local-aim-assistant[demo]'")
+        raise UserError(f"{what} needs the package vizdoom: pip install 'local-aim-assistant[{extra}]'")
 
 
 def shipped_recording() -> Path:

@@ -15,7 +15,7 @@ from detection.training.settings import TrainSettings
 
 def make_frames(out: Path, split: str, frames: int, seed: int, thing: str | None) -> dict[str, Any]:
     """Labelled frames of a split's maps, of the monsters or of another thing; returns the manifest."""
-    require_vizdoom("dataset")
+    require_vizdoom("dataset", "arena")
     from arena.dataset import make_dataset
 
     manifest = make_dataset(out, split, frames, seed, thing=thing)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a GPU host without a network needs to train a cfg and to measure it (docs/performance.md, "Without a network"):
+# What a GPU host without a network needs to train a cfg and to measure it (docs/performance.md, "How to measure it"):
 #
 #   tools/gpu_host/pack.sh OUT    writes OUT/wheels (for the host's CPython 3.12) and OUT/trt.* and OUT/tf.*,
 #                                 parts of 54 MB of a CPython 3.10 with TensorRT 8.5.3.1, and with TensorFlow 2.14.1
