@@ -1,6 +1,6 @@
 """Replay a recording through the same loop, and compare with what was decided then."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -168,7 +168,7 @@ def compare_step(step: Step, row: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def replay_frames(
-    source: FrameSource,
+    recorded: Iterable[Frame],
     replayer: Replayer,
     rows: Mapping[int, Mapping[str, Any]],
     observe: Callable[[Step], None],
@@ -181,7 +181,7 @@ def replay_frames(
     frames, decisions = 0, 0
     mismatches: list[dict[str, Any]] = []
     differing = 0
-    for frame in iterate_frames(source):
+    for frame in recorded:
         row = rows.get(frame.frame_id)
         step = replayer.step(frame, row)
         frames += 1

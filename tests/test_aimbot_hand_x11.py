@@ -15,6 +15,7 @@ from aimbot.hand_x11 import RawMotion, X11Hand, convert_time, parse_raw_motion
 from aimbot.pointer_x11 import X11Pointer
 from aimbot.safety import Gates, SafetyEnvelope, SafetySettings
 from aimbot.target import Command
+from arena.display import start_xvfb
 from capture.clock import monotonic_ns, sleep_s
 from capture.errors import UserError
 
@@ -142,3 +143,17 @@ def test_moves_are_stamped_when_they_were_made_and_come_through_a_grab(
     game.close()
     assert [(move.dx_counts, move.dy_counts) for move in moves] == [(-2000, 9)]
     assert before_ns - MS <= moves[0].time_ns <= after_ns + MS
+
+
+def test_a_display_that_goes_away_is_told_in_one_line() -> None:
+    with start_xvfb((320, 240)) as name:
+        pointer = X11Pointer(name)
+        pointer.press()
+    with pytest.raises(UserError, match=r"^expected the X display to stay, it is gone; start the game"):
+        shake(pointer)
+    pointer.close()
+
+
+def shake(pointer: X11Pointer) -> None:
+    for _ in range(100):
+        pointer.move(1, 0)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from aimbot.commands.common import (
+    CountedFrames,
     gather_settings,
     index_rows,
     make_folder,
@@ -56,7 +57,8 @@ def replay(
             if drawn is not None:
                 drawn.write(draw_row(step.frame.pixels, encode_step(step), detector.class_names))
 
-        result = replay_frames(recording, replayer, rows, observe)
+        frames = CountedFrames(recording, show_progress("replaying"))
+        result = replay_frames(frames, replayer, rows, observe)
     if out is not None:
         write_json(out / "replay.json", result)
     return result
