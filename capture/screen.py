@@ -12,7 +12,7 @@ from mss.exception import ScreenShotError
 from capture.clock import Clock
 from capture.damage import DrawingWatch, open_damage
 from capture.errors import UserError
-from capture.frame import Frame, Region
+from capture.frame import Frame, Pixels, Region
 from capture.source import CaptureSettings, parse_region
 from capture.window import Window, WindowGone, find_window
 
@@ -26,8 +26,8 @@ class ScreenSource:
     without taking the processor from the detector meanwhile.
 
     Frames are (H, W, 4) BGRA, alpha undefined, over the screenshot's own memory, numbered from 0 without
-    gaps. What lies outside the screen is cut off; while all of it does, `grab` waits. A screen that changes
-    its size is read anew.
+    gaps. What of a window lies outside the screen is black, so that the crosshair stays in the middle; while
+    all of it does, `grab` waits. A region is cut to the screen. A screen that changes its size is read anew.
     """
 
     def __init__(self, settings: CaptureSettings, clock: Clock) -> None:
@@ -104,10 +104,11 @@ class ScreenSource:
 
     def _shoot(self) -> Frame | None:
         region = self._locate()
-        if region is None:
+        seen = region.clamp_to(self._bounds)
+        if seen is None:
             return None
         captured_ns = self._clock()
-        raw = self._screen.grab(_as_box(region)).raw
+        raw = self._screen.grab(_as_box(seen)).raw
         last = self._last
         if last is not None and region == last.region and raw == self._last_raw:  # bytearrays: a memcmp
             self.unchanged += 1
@@ -117,20 +118,21 @@ class ScreenSource:
         else:
             self._last_raw = raw
             self._watch.found_new()
-            pixels = np.frombuffer(raw, np.uint8).reshape(region.height_px, region.width_px, 4)
+            pixels = np.frombuffer(raw, np.uint8).reshape(seen.height_px, seen.width_px, 4)
+            if seen != region:
+                pixels = _pad(pixels, seen, region)
         self._last = Frame(pixels, captured_ns, self._next_id, region)
         self._next_id += 1
         return self._last
 
-    def _locate(self) -> Region | None:
-        """The part of the screen to look at now, or None while it is all outside."""
+    def _locate(self) -> Region:
+        """What to look at now; some of it may be outside the screen."""
         now_ns = self._clock()
         if self._followed is not None and now_ns >= self._followed_ns:
             self._whole = self._followed.region()
             self._followed_ns = now_ns + FOLLOW_PERIOD_NS
         crop = self._settings.crop_px
-        wanted = self._whole if isinstance(crop, str) else self._whole.crop_centre(*crop)
-        return wanted.clamp_to(self._bounds)
+        return self._whole if isinstance(crop, str) else self._whole.crop_centre(*crop)
 
     def _connect(self) -> None:
         """Open the connections of the thread that grabs."""
@@ -153,14 +155,15 @@ class ScreenSource:
             self.window = find_window(self._settings.window)
             self._whole, name = self.window.region(), f"window {self.window.title!r}"
         elif self._settings.region is not None:
-            self._whole, name = parse_region(self._settings.region), "region"
+            asked = parse_region(self._settings.region)
+            self._whole, name = asked.clamp_to(self._bounds) or asked, "region"
         else:
             index = 1 if self._settings.monitor is None else self._settings.monitor
             if not 0 <= index < len(monitors):
                 there = ", ".join(f"{number} ({region})" for number, region in enumerate(monitors))
                 raise UserError(f"expected a monitor that exists, got {index}; there are {there}")
             self._whole, name, self._monitor = monitors[index], f"monitor {index}", index
-        if self._locate() is None:
+        if self._locate().clamp_to(self._bounds) is None:
             if self.window is not None:
                 self.window.close()
             raise UserError(
@@ -182,6 +185,14 @@ def _open_screen(backend: str) -> Any:
 def _read_monitors(screen: Any) -> list[Region]:
     """All monitors together, then each."""
     return [Region(box["left"], box["top"], box["width"], box["height"]) for box in screen.monitors]
+
+
+def _pad(pixels: Pixels, seen: Region, region: Region) -> Pixels:
+    """The pixels of `seen` in their place within `region`, which is black besides."""
+    padded = np.zeros((region.height_px, region.width_px, 4), np.uint8)
+    top, left = seen.top_px - region.top_px, seen.left_px - region.left_px
+    padded[top : top + seen.height_px, left : left + seen.width_px] = pixels
+    return padded
 
 
 def _as_box(region: Region) -> dict[str, int]:

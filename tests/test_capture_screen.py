@@ -125,7 +125,10 @@ def test_a_window_that_left_the_screen_is_waited_for(open_window: OpenWindow) ->
         assert source._look() is None  # type: ignore[attr-defined]
         window.move(-60, 0)
         source._followed_ns = 0  # type: ignore[attr-defined]
-        assert grab(source).region == Region(0, 0, 4, 48)
+        frame = grab(source)
+    assert frame.region == Region(-60, 0, 64, 48)
+    assert not frame.pixels[:, :60].any()
+    assert (frame.pixels[:, 60:, :3] == (0xAA, 0, 0)).all()
 
 
 def test_a_window_that_starts_outside_the_screen_is_the_users_error(open_window: OpenWindow) -> None:
