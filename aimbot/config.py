@@ -66,14 +66,9 @@ def load_settings(profile: str = "default", overrides: Sequence[str] = ()) -> Se
 
 
 def override_settings(data: Mapping[str, Any], overrides: Sequence[str]) -> Settings:
-    """Settings from nested tables with `a.b=c` on top; UserError names the setting that is wrong."""
+    """Settings from nested tables with `a.b=c` on top; UserError in one line for the first that is wrong."""
     for override in overrides:
         data = _merge(data, _parse_override(override))
-    return validate_settings(data)
-
-
-def validate_settings(data: Mapping[str, Any]) -> Settings:
-    """Settings from nested tables; UserError in one line for the first thing that is wrong."""
     try:
         return Settings.model_validate(data)
     except ValidationError as error:

@@ -58,10 +58,6 @@ class FilmWindow:
         self._window.copy_area(self._brush, still, 0, 0, *self._size_wh, 0, 0)
         self._display.sync()
 
-    def close(self) -> None:
-        """Close the window."""
-        self._display.close()
-
     def _upload(self, pixels: Pixels) -> Any:
         width, height = self._size_wh
         still = self._window.create_pixmap(width, height, self._depth)

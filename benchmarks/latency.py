@@ -13,6 +13,7 @@ from aimbot.pointer import Pointer, open_pointer
 from aimbot.telemetry import percentiles
 from arena.lamp import GRID_PX
 from arena.process import EventProcess
+from benchmarks.pointer import MovingPointer
 from capture.clock import monotonic_ns
 from capture.frame import Frame
 from capture.source import open_source
@@ -82,28 +83,18 @@ class LampProcess(EventProcess):
             self.flashes.append(event)
 
 
-class NotingPointer:
+class NotingPointer(MovingPointer):
     """A pointer that keeps what it was told to send, and when."""
 
     def __init__(self, pointer: Pointer) -> None:
-        self._pointer = pointer
+        super().__init__(pointer)
         self.moves: list[tuple[int, int, int]] = []
 
     def move(self, dx_counts: int, dy_counts: int) -> tuple[int, int]:
         """Send, and note it."""
-        applied = self._pointer.move(dx_counts, dy_counts)
+        applied = super().move(dx_counts, dy_counts)
         self.moves.append((monotonic_ns(), *applied))
         return applied
-
-    def press(self) -> None:
-        """Not here: nothing is to be clicked."""
-
-    def release(self) -> None:
-        """Not here."""
-
-    def close(self) -> None:
-        """Close the pointer inside."""
-        self._pointer.close()
 
 
 def run(settings: Settings, inside: Detector | None, flashes: int, seed: int = 1) -> dict[str, Any]:

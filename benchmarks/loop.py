@@ -34,19 +34,6 @@ COUNTED = 400  # frames to count allocations over
 CALL_NS = 2_000_000  # from one look at the clock to the next, then: a dozen milliseconds a frame
 
 
-class MovingPointer:
-    """A pointer that moves, and presses nothing: what is under it may be anyone's."""
-
-    def __init__(self, pointer: Pointer) -> None:
-        self.move, self.close = pointer.move, pointer.close
-
-    def press(self) -> None:
-        """Not here."""
-
-    def release(self) -> None:
-        """Not here."""
-
-
 class Feed:
     """Recorded frames as a live source: each grab copies the pixels, as a screen's does, and is stamped."""
 

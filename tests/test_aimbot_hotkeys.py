@@ -3,9 +3,9 @@
 from types import SimpleNamespace
 
 import pytest
+from wait_helpers import wait_until
 
 from aimbot.hotkeys import HotkeyListener, HotkeySettings, Person, name_keys
-from capture.clock import monotonic_ns, sleep_s
 from capture.errors import UserError
 
 
@@ -77,15 +77,6 @@ def test_keys_are_known_by_all_their_names_and_others_are_refused() -> None:
     for wrong, message in (("escape", "did you mean esc"), ("mouse_middel", "a mouse button in hotkeys")):
         with pytest.raises(UserError, match=message):
             name_keys((wrong,), keys, buttons)
-
-
-def wait_until(condition: object, timeout_s: float = 5) -> bool:
-    deadline_ns = monotonic_ns() + round(timeout_s * 1e9)
-    while monotonic_ns() < deadline_ns:
-        if condition():  # type: ignore[operator]
-            return True
-        sleep_s(0.02)
-    return False
 
 
 @pytest.mark.usefixtures("xvfb_display")

@@ -9,25 +9,18 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from conftest import PLACE, OpenWindow, PaintedWindow
+from wait_helpers import wait_until
 from Xlib import X
 from Xlib.display import Display
 
 from arena.display import start_xvfb
-from capture.clock import monotonic_ns, sleep_s
+from capture.clock import monotonic_ns
 from capture.errors import UserError
 from capture.frame import Region
 from capture.window import FocusWatch, Window, WindowGone, find_window, list_titles
 
 INSIDE = (120, 100)
 OUTSIDE = (900, 700)
-
-
-def wait_until(is_so: Callable[[], bool]) -> bool:
-    """Whether something became so within five seconds: window managers and watches act in their own time."""
-    deadline_ns = monotonic_ns() + 5_000_000_000
-    while not is_so() and monotonic_ns() < deadline_ns:
-        sleep_s(0.005)
-    return is_so()
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ def measure_loop(
     window: the frames are shown in a window, and captured from there.
     """
     from benchmarks import loop
+    from benchmarks.pointer import MovingPointer
 
     refuse_protected()
     if chart:
@@ -51,7 +52,7 @@ def measure_loop(
         open_feed = stack.enter_context(show_film(source, settings)) if window else None
         pointer: Pointer = NullPointer()
         if os.environ.get("DISPLAY"):
-            pointer = stack.enter_context(closing(loop.MovingPointer(open_pointer())))
+            pointer = stack.enter_context(closing(MovingPointer(open_pointer())))
         result = loop.run(settings, frames, pointer, chart, open_feed)
     show(result, loop.print_table, as_json)
 
