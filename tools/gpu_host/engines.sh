@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # On the GPU host, after train.sh or `weights.py untrained`: ONNX and INT8 of every size, and their engines.
 #   engines.sh ROOT NAME BUILD…      BUILD: SIZE-int8, or SIZE-float for FP16 and then FP32, whose tactics FP16 has timed
-# The trt.* parts of pack.sh lie in ROOT/parts. CARDS: the cards to build on (0); AT_ONCE: builds a card (3). What has
-# not ended BUILD_S seconds later is given up. TIMINGS=OTHER/engines takes over what engines.sh has timed for the same
-# cfg in the folder OTHER when a build begins: with untrained weights it can begin before the training has ended.
+# The trt.* parts of pack.sh lie in ROOT/parts. CARDS: the cards to build on (0), one engine at a time on each, for
+# builds at once wait for each other (docs/tensorrt.md). What has not ended BUILD_S seconds later is given up.
+# TIMINGS=OTHER/engines takes over what engines.sh has timed for the same cfg in the folder OTHER when a build begins:
+# with untrained weights it can begin before the training has ended.
 set -euo pipefail
 root=$1 name=$2; shift 2
 source "$(dirname "$0")/common.sh"
@@ -44,11 +45,11 @@ for size in $sizes; do export_onnx "$size" > "$root/log/$size-onnx" 2>&1 & expor
 for pid in "${exports[@]}" $unpacking; do wait "$pid"; done # without one there is nothing to build: ROOT/log says why
 
 set -m # a process group for each job, to end it whole
-jobs=() lanes=()
+jobs=()
 for size in $(printf '%s\n' "${builds[@]}" | sed -n 's/-int8$//p'); do
   quantize "$size" > "$root/log/$size-quantize" 2>&1 & jobs+=($!)
 done
-for _ in $(seq "${AT_ONCE:-3}"); do for gpu in ${CARDS:-0}; do lanes+=("$gpu"); done; done
+lanes=(${CARDS:-0})
 for number in "${!lanes[@]}"; do CUDA_VISIBLE_DEVICES=${lanes[number]} lane "$number" & jobs+=($!); done
 for _ in $(seq "${BUILD_S:-1200}"); do [ -n "$(jobs -rp)" ] || break; sleep 1; done
 for pid in "${jobs[@]}"; do kill -- "-$pid" 2> /dev/null || true; done

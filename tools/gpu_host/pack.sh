@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # What a GPU host without a network needs to train a cfg and to measure it (docs/performance.md, "How to measure it"):
 #
-#   tools/gpu_host/pack.sh OUT    writes OUT/wheels (for the host's CPython 3.12) and OUT/trt.* and OUT/tf.*,
-#                                 parts of 54 MB of a CPython 3.10 with TensorRT 8.5.3.1, and with TensorFlow 2.14.1
+#   tools/gpu_host/pack.sh OUT    writes OUT/wheels (for the host's CPython 3.12) and OUT/trt.* and OUT/tf.*, parts of
+#                                 54 MB of a CPython 3.10 with TensorRT 8.5.3.1, and with TensorFlow 2.14.1, which
+#                                 takes its TensorRT from the first
 #
 # It needs a CPython 3.10 here (PYTHON310=…), gcc, xz and PyPI.
 set -euo pipefail
@@ -52,7 +53,7 @@ pack_python "$work/tf" numpy==1.26.4 astunparse flatbuffers 'gast!=0.5.0' google
 "$python310" -m pip -q install --target "$work/tf/site" --no-deps tensorflow==2.14.1 tensorflow-estimator==2.14.0 \
   keras==2.14.0 tensorboard==2.14.1 nvidia-cublas-cu11==11.11.3.6 nvidia-cuda-cupti-cu11==11.8.87 \
   nvidia-cuda-nvcc-cu11==11.8.89 nvidia-cuda-runtime-cu11==11.8.89 nvidia-cudnn-cu11==8.7.0.84 nvidia-nccl-cu11==2.16.5
-rm -rf "$work/tf/site/tensorflow/include" "$work"/tf/site/nvidia/cudnn/{include,lib/libcudnn_adv_*,lib/*_train*}
+rm -rf "$work"/tf/site/tensorrt* "$work/tf/site/tensorflow/include" "$work"/tf/site/nvidia/cudnn/{include,lib/libcudnn_adv_*,lib/*_train*}
 for library in libcufft.so.10 libcurand.so.10 libcusolver.so.11 libcusparse.so.11; do
   stub "$work/tf" "$library" < /dev/null
 done
