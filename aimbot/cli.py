@@ -8,7 +8,18 @@ from typing import Annotated, Literal, Optional
 import typer
 
 from aimbot import cli_benchmark, cli_convert, cli_models
-from aimbot.cli_options import Json, Monitor, Out, Profile, RegionText, Seconds, Sets, Window, print_result
+from aimbot.cli_options import (
+    Json,
+    Monitor,
+    Out,
+    Profile,
+    RegionText,
+    Seconds,
+    Seed,
+    Sets,
+    Window,
+    print_result,
+)
 from capture.errors import UserError, blame_paths
 
 app = typer.Typer(
@@ -58,7 +69,7 @@ def _root(
 def demo(
     seconds: Annotated[float, typer.Option(min=5, help="Length of each game.")] = 60.0,
     out: Out = None,
-    seed: int = 1,
+    seed: Seed = 1,
     sets: Sets = None,
     as_json: Json = False,
 ) -> None:

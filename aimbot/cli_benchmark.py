@@ -5,7 +5,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from aimbot.cli_options import Json, Out, Profile, Sets
+from aimbot.cli_options import Json, Out, Profile, Seed, Sets
 
 app = typer.Typer(help="Figures, measured here and now.", no_args_is_help=True)
 
@@ -126,7 +126,7 @@ def arena(
     ] = None,
     episodes: Annotated[int, typer.Option(min=1, help="Of each scenario, for each player.")] = 10,
     episode_seconds: Annotated[float, typer.Option(min=1, help="Longest game time of an episode.")] = 60.0,
-    seed: int = 1,
+    seed: Seed = 1,
     sets: Sets = None,
     record: Annotated[bool, typer.Option("--record", help="Also record what was seen, to --out.")] = False,
     out: Out = None,
@@ -145,7 +145,7 @@ def load(
     pairs: Annotated[int, typer.Option(min=1, help="Games of each kind, in turns.")] = 5,
     seconds: Annotated[float, typer.Option(min=5, help="Game time of each.")] = 30.0,
     busy: Annotated[Optional[int], typer.Option(min=1, help="Busy processes; default: one a core.")] = None,  # noqa: UP045
-    seed: int = 1,
+    seed: Seed = 1,
     sets: Sets = None,
     out: Out = None,
     as_json: Json = False,

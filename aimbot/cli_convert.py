@@ -92,7 +92,7 @@ def convert_darknet(
 
 @app.command("int8")
 def convert_int8(
-    model: Annotated[str, typer.Option(help="An FP32 .onnx file, or a name under models/.")],
+    model: Annotated[str, typer.Option(help="An FP32 .onnx file, of `convert onnx`.")],
     calibration: Annotated[Path, typer.Option(metavar="SOURCE", help="Recorded frames.")],
     out: Annotated[Path, typer.Option(metavar="FILE.onnx")],
     validation: Annotated[
@@ -100,7 +100,7 @@ def convert_int8(
         typer.Option(metavar="LABELS", help="Labelled frames, for the gate."),
     ] = None,
     method: Annotated[Literal["entropy", "minmax", "percentile"], typer.Option()] = "percentile",
-    max_drop: Annotated[float, typer.Option(help="Points of mAP50 that may be lost.")] = 0.5,
+    max_drop: Annotated[float, typer.Option(min=0, help="Points of mAP50 that may be lost.")] = 0.5,
     force: Annotated[bool, typer.Option("--force", help="Write it all the same.")] = False,
     keep_float: Annotated[
         Optional[int],  # noqa: UP045

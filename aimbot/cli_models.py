@@ -12,6 +12,7 @@ from aimbot.cli_options import (
     Labels,
     Model,
     Predictions,
+    Seed,
     Sets,
     Split,
     model_sets,
@@ -105,7 +106,7 @@ def dataset(
     out: Annotated[Path, typer.Option(metavar="DIR")],
     split: Annotated[Literal["train", "validation", "reserved"], typer.Option()] = "reserved",
     frames: Annotated[int, typer.Option(min=1)] = 600,
-    seed: int = 1,
+    seed: Seed = 1,
     thing: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(metavar="CLASS", help="Label this class of the game's, such as ExplosiveBarrel."),
@@ -135,7 +136,7 @@ def train(
     peak_rate: Annotated[float, typer.Option(min=1e-7)] = 1.5e-3,
     mosaic_share: Annotated[float, typer.Option(min=0.0, max=1.0)] = 0.6,
     precision: Annotated[Literal["auto", "float32", "mixed_bfloat16"], typer.Option()] = "auto",
-    seed: int = 1,
+    seed: Seed = 1,
     tensorboard: Annotated[Optional[Path], typer.Option(metavar="DIR", help="Log there, too.")] = None,  # noqa: UP045
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the unfinished training of --out, if there is one.")

@@ -13,6 +13,7 @@ Window = Annotated[Optional[str], typer.Option(help="Part of a window's title.")
 RegionText = Annotated[Optional[str], typer.Option(metavar="X,Y,W,H", help="A part of the screen.")]  # noqa: UP045
 Monitor = Annotated[Optional[int], typer.Option(help="A monitor, from 1; 0 is all of them.")]  # noqa: UP045
 Seconds = Annotated[Optional[float], typer.Option(min=0.1, help="Stop after this time.")]  # noqa: UP045
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
 Out = Annotated[Optional[Path], typer.Option(help="A folder for the results.")]  # noqa: UP045
 Model = Annotated[
@@ -58,6 +59,6 @@ def print_result(result: dict[str, Any], as_json: bool) -> None:
 
 def model_sets(sets: list[str] | None, model: str | None, backend: str | None) -> list[str]:
     """`--set` with what `--model` and `--backend` say."""
-    extra = [f'detector.model="{model}"'] if model else []
+    extra = [f"detector.model={json.dumps(model, ensure_ascii=False)}"] if model else []
     extra += [f'detector.backend="{backend}"'] if backend else []
     return [*(sets or []), *extra]

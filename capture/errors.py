@@ -1,7 +1,11 @@
 """The one exception that means: the user's input was wrong, or lacks a package."""
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+IN_THE_WAY = (FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
+NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP)
 
 
 class UserError(Exception):
@@ -15,8 +19,10 @@ def missing_package(wanted_for: str, package: str | None, extra: str) -> UserErr
 
 @contextmanager
 def blame_paths() -> Iterator[None]:
-    """UserError for a path of the user's that is in the way, or closed to him."""
+    """UserError for a path of the user's that is in the way, closed to him or impossible, or a full disk."""
     try:
         yield
-    except (FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
+    except OSError as error:
+        if not isinstance(error, IN_THE_WAY) and error.errno not in NO_PLACE:
+            raise
         raise UserError(f"expected a path that can be written or read, got {error}") from error

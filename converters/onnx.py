@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.errors import UserError, missing_package
+from capture.files import replacing
 from converters.deploy import DeployForm, apply_form
 from converters.export import export_graph
 from converters.heads import check_heads, make_noise, run_network
@@ -117,8 +118,8 @@ def read_deploy_onnx(path: Path) -> tuple[Any, DarknetConfig]:
 
 def save_model(model: Any, out: Path) -> Path:
     """Write an ONNX model; the folder is made if need be."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_bytes(model.SerializeToString())
+    with replacing(out) as stream:
+        stream.write(model.SerializeToString())
     return out
 
 

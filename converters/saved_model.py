@@ -33,7 +33,8 @@ def convert_saved_model(model: DarknetModel, out: Path) -> Path:
     check_target(out)
     network = build_folded_network(config, model.convolutions)
     with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder)
+        made = Path(folder) / "made"  # with a folder's usual mode, which the copy takes over
+        made.mkdir()
         save_network(network, config, made)
         images = make_noise(config)
         expected = run_network(build_filled_network(config, model.convolutions), images)

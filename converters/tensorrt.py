@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from capture.errors import UserError
+from capture.files import replacing
 from detection.backends.tensorrt import default_folder, say
 from detection.engines.build import Say, find_engine, place_order
 from detection.engines.cuda import Card, open_card
@@ -39,8 +40,8 @@ def convert_tensorrt(
     chosen, card = _choose(runtime, capabilities)
     order = place_order(model, title, chosen, card, precision, capabilities)
     kept, is_new = find_engine(order, chosen, cache_dir or default_folder(), tell)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(kept, out)
+    with replacing(out) as copy, kept.open("rb") as engine:
+        shutil.copyfileobj(engine, copy)
     return {
         "out": str(out),
         "precision": order.key.precision,

@@ -33,7 +33,9 @@ def read_metadata(path: Path) -> dict[str, str]:
     """What an ONNX of ours has in its metadata_props: cfg, class names, precision; UserError without it."""
     try:
         metadata = json.loads((path / METADATA).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        if not {"darknet_cfg", "class_names"} <= metadata.keys():
+            raise ValueError("no cfg and names")
+    except (OSError, ValueError, AttributeError) as error:
         raise UserError(
             f"expected a SavedModel made by `run_aimbot.py convert saved-model`, "
             f"got {path} without a readable {METADATA.as_posix()}"

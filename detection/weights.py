@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.errors import UserError
+from capture.files import replacing
 from detection.darknet import DarknetConfig, parse_cfg, set_classes
 
 Values = NDArray[np.float32]
@@ -107,8 +108,7 @@ def write_weights(
 
     seen: images that the training has seen; its width decides the header's version, 0.1 or 0.2.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as stream:
+    with replacing(path) as stream:
         stream.write(np.array([0, 1 if seen_bits == 32 else 2, 0], "<i4").tobytes())
         stream.write(np.array(seen, f"<u{seen_bits // 8}").tobytes())
         for layer in convolutions:

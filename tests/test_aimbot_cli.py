@@ -106,6 +106,21 @@ def test_a_missing_model_names_those_there_are(tmp_path: Path) -> None:
     assert_mistake(call("detect", str(tmp_path), "--model", "doom-tony"), "doom-tony", "doom-tiny")
 
 
+def test_a_path_with_backslashes_is_taken_as_it_is(tmp_path: Path) -> None:
+    write_image(tmp_path, "a.png")
+    done = call("detect", str(tmp_path), "--model", "C:\\new\\tiny.onnx")
+    assert_mistake(done, "got 'C:\\\\new\\\\tiny.onnx'")
+
+
+@pytest.mark.parametrize("kind", ["onnx", "int8", "tensorrt"])
+def test_a_file_that_no_command_takes_is_not_written(kind: str, tmp_path: Path) -> None:
+    out = tmp_path / "model.bin"
+    calibration = ["--calibration", str(RECORDING)] if kind == "int8" else []
+    done = call("convert", kind, "--model", "doom-nano", "--out", str(out), *calibration)
+    assert_mistake(done, "expected --out FILE.", "model.bin")
+    assert not out.exists()
+
+
 def test_a_foreign_model_file_is_refused(tmp_path: Path) -> None:
     write_image(tmp_path, "a.png")
     model = tmp_path / "foreign.onnx"

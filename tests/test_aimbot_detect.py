@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import psutil
 import pytest
 from test_aimbot_cli import RECORDING, ROOT, assert_mistake, call
@@ -153,6 +154,15 @@ def test_pictures_are_not_written_into_a_source(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="expected --out apart from the sources"):
         plan_tasks(sources, tmp_path, None)
     assert not any(tmp_path.iterdir())
+
+
+def test_pictures_are_not_written_over_the_only_source(tmp_path: Path) -> None:
+    image = tmp_path / "a.png"
+    cv2.imwrite(str(image), np.zeros((48, 64, 3), np.uint8))
+    before = image.read_bytes()
+    for source in (tmp_path, image):
+        assert_mistake(call("detect", str(source), "--out", str(tmp_path)), "expected --out apart")
+    assert image.read_bytes() == before
 
 
 def test_the_rows_of_several_sources_do_not_go_into_one_file(tmp_path: Path) -> None:

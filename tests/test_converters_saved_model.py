@@ -186,3 +186,16 @@ def test_a_model_of_another_kind_than_the_back_end_takes_is_refused(saved: Path,
         open_all(saved, "openvino")
     with pytest.raises(UserError, match=r"expected a SavedModel folder .* for backend tensorflow"):
         open_all(make_tiny_onnx(tmp_path / "tiny.onnx"), "tensorflow")
+
+
+@pytest.mark.parametrize("content", ["[1]", "{}"])
+def test_metadata_of_another_kind_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "saved_model.pb").write_bytes(b"")
+    (tmp_path / METADATA).parent.mkdir()
+    (tmp_path / METADATA).write_text(content)
+    with pytest.raises(UserError, match=r"made by `run_aimbot\.py convert saved-model`"):
+        read_metadata(tmp_path)
+
+
+def test_others_may_read_it_as_they_may_other_folders(saved: Path) -> None:
+    assert saved.stat().st_mode == saved.parent.stat().st_mode

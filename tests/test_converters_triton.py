@@ -13,6 +13,7 @@ pytest.importorskip("tritonclient")
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
+from aimbot.commands.models import convert_to_triton
 from capture.errors import UserError
 from converters.triton import convert_triton
 from detection.detector import find_model
@@ -46,6 +47,15 @@ def test_a_served_model_is_replaced(tmp_path: Path) -> None:
     folder = tmp_path / "repository" / "tiny"
     assert read_config(folder).parameters["class_names"].string_value == "cat\ndog"
     assert (folder / "1" / "model.onnx").read_bytes() == file.read_bytes()
+
+
+def test_a_model_file_is_served_by_its_folders_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "imps"
+    folder.mkdir()
+    make_tiny_onnx(folder / "model.onnx", {"darknet_cfg": TINY_CFG, "class_names": "imp\nzombie"})
+    monkeypatch.chdir(folder)
+    convert_to_triton("model.onnx", tmp_path / "repository")
+    assert [path.name for path in (tmp_path / "repository").iterdir()] == ["imps"]
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:

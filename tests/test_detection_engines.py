@@ -173,8 +173,9 @@ def test_a_damaged_engine_file_is_refused(tmp_path: Path) -> None:
         read_engine(path)
     signature = Signature((Tensor("uint8", (1, 32, 64, 3)),), (Tensor("float32", (1, 9, 6)),), {})
     whole = write_engine(Engine(KEY, "tiny", ("images",), ("boxes",), signature, b"plan"), path).read_bytes()
-    for size in (len(MAGIC), len(MAGIC) + 40):
-        path.write_bytes(whole[:size])
+    cuts = [whole[:size] for size in (len(MAGIC), len(MAGIC) + 40, len(whole) - 1)]
+    for damaged in (*cuts, MAGIC + b"{}\nplan", MAGIC + b"[1]\nplan"):
+        path.write_bytes(damaged)
         with pytest.raises(UserError, match=r"expected a whole engine file, .*tiny\.engine is cut off"):
             read_engine(path)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from training_helpers import TINY_CFG
 
+from capture.errors import UserError
 from detection.darknet import DarknetConfig, parse_cfg
 from detection.network import build_network
 from detection.training.transfer import measure_norms
@@ -81,3 +82,24 @@ def test_a_model_by_name_brings_its_cfg_for_the_classes_of_the_data(tmp_path: Pa
     assert settings.init is not None
     assert settings.init.is_file()
     assert settings.seed == 4
+
+
+def test_a_cfg_of_the_users_is_not_replaced(tmp_path: Path) -> None:
+    from training_helpers import write_coco
+
+    from aimbot.commands.models import plan_training
+
+    data = write_coco(tmp_path / "set", [[[8, 12, 16, 24]]])
+    (tmp_path / "mine.cfg").write_text("mine")
+    with pytest.raises(UserError, match=r"expected no other cfg in .*mine\.cfg"):
+        plan_training([data], None, "doom-nano", tmp_path / "mine.weights")
+    assert (tmp_path / "mine.cfg").read_text() == "mine"
+
+
+def test_a_mistake_leaves_no_files(tmp_path: Path) -> None:
+    from aimbot.commands.models import plan_training
+
+    for data, out in (("missing", "mine.weights"), ("missing", "mine.txt")):
+        with pytest.raises(UserError):
+            plan_training([tmp_path / data], None, "doom-nano", tmp_path / out)
+    assert list(tmp_path.iterdir()) == []

@@ -59,7 +59,8 @@ What the figures are of differs, so read down a card, not across cards:
   network beside. TensorRT FP16 and INT8 are of an earlier, shorter one, which sees less: their FPS can be
   held against the others, their mAP50 cannot.
 - Our yolov4-tiny in TensorFlow and TF-TRT has the kernels of its INT8 file as floats. TF-TRT FP16 was
-  measured on one of two cards of a host whose other was at work, FP32 and INT8 on hosts that did nothing else.
+  measured on one of two cards of a host whose other was at work, FP32 and INT8 on hosts that did nothing
+  else.
 """
 
 DETAILS = """

@@ -41,6 +41,12 @@ def make_folder(path: Path, option: str = "--out") -> None:
         ) from error
 
 
+def check_suffix(out: Path, suffix: str) -> None:
+    """UserError for an --out that no command would take later."""
+    if out.suffix.lower() != suffix:
+        raise UserError(f"expected --out FILE{suffix}, got {out}; give --out {out.with_suffix(suffix)}")
+
+
 def require_vizdoom(what: str, extra: str = "demo") -> None:
     """UserError without the game; `what` wants it, and `extra` brings it."""
     if importlib.util.find_spec("vizdoom") is None:

@@ -78,6 +78,11 @@ def detect(
     `raise_failures`. UserError for a single source that fails, and for what ails them all.
     """
     if len(sources) == 1:
+        if out is not None and out.resolve() in (sources[0].resolve(), sources[0].resolve().parent):
+            raise UserError(
+                f"expected --out apart from the source, got {out}, where pictures may replace its own; "
+                "name another folder"
+            )
         task = Task(sources[0], out, predictions)
         with closing(_open_task(task)) as recording, closing(open_detector(settings.detector)) as detector:
             how = How(settings, overrides, tracked)

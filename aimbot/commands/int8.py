@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from aimbot.commands.common import show_progress, stderr
+from aimbot.commands.common import check_suffix, show_progress, stderr
 from aimbot.replaying import iterate_frames
 from capture.clock import monotonic_ns
 from capture.errors import UserError
@@ -33,6 +33,7 @@ def convert_to_int8(
     from converters.int8 import convert_int8
     from detection.training.formats import read_dataset
 
+    check_suffix(out, ".onnx")
     recording = open_replay(calibration, paced=False, clock=monotonic_ns)
     try:
         result = convert_int8(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from aimbot.commands.common import require_vizdoom
+from aimbot.commands.common import check_suffix, require_vizdoom
 from capture.errors import UserError
 from converters.decoding import Suppression
 from converters.deploy import DeployForm, Pixels
@@ -34,21 +34,26 @@ def plan_training(
     A model needs no cfg: its own is written beside `out`, for as many classes as the data has. UserError if
     there is neither.
     """
+    from detection.darknet import set_classes
+    from detection.training.dataset import join_datasets
+    from detection.training.formats import read_dataset
+
     if init is None or init.endswith(".weights"):
         if cfg is None:
             raise UserError("expected --cfg FILE, or --init with a model (doom-nano, FILE.onnx), got neither")
         return TrainSettings(tuple(data), cfg, out, init=Path(init) if init else None, **others)
+    check_suffix(out, ".weights")
+    classes = join_datasets([read_dataset(path) for path in data]).class_names
     start = out.with_suffix(".init.weights")
     convert_to_darknet(init, start)
     if cfg is None:
-        from detection.darknet import set_classes
-        from detection.training.dataset import join_datasets
-        from detection.training.formats import read_dataset
-
-        classes = join_datasets([read_dataset(path) for path in data]).class_names
         cfg = out.with_suffix(".cfg")
-        text = start.with_suffix(".cfg").read_text(encoding="utf-8")
-        cfg.write_text(set_classes(text, len(classes)), encoding="utf-8")
+        text = set_classes(start.with_suffix(".cfg").read_text(encoding="utf-8"), len(classes))
+        if cfg.is_file() and cfg.read_text(encoding="utf-8", errors="replace") != text:
+            raise UserError(
+                f"expected no other cfg in {cfg}, where the model's own goes; give it by --cfg, or move it"
+            )
+        cfg.write_text(text, encoding="utf-8")
     return TrainSettings(tuple(data), cfg, out, init=start, **others)
 
 
@@ -103,6 +108,7 @@ def convert_to_onnx(
     from converters.onnx import convert_onnx, reform_onnx
     from detection.darknet import read_cfg
 
+    check_suffix(out, ".onnx")
     source = choose_source(cfg, weights, names, model)
     if model is not None:
         return {"out": str(reform_onnx(source, out, form))}
@@ -150,6 +156,7 @@ def convert_to_tensorrt(
     path = find_model(model)
     if path.suffix != ".onnx":
         raise UserError(f"expected a model name or an .onnx file, got {model}")
+    check_suffix(out, ".engine")
     return convert_tensorrt(path, model, out, precision, capabilities, runtime)
 
 
@@ -159,4 +166,6 @@ def convert_to_triton(model: str, repository: Path) -> dict[str, Any]:
     from detection.detector import find_model
 
     path = find_model(model)
-    return convert_triton(path, path.parent.name if path.name == "model.onnx" else path.stem, repository)
+    return convert_triton(
+        path, path.resolve().parent.name if path.name == "model.onnx" else path.stem, repository
+    )

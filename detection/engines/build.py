@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from capture.errors import UserError
+from capture.files import replacing
 from detection.boxes import SizeWH
 from detection.engines.cuda import Card
 from detection.engines.engine import Engine, EngineKey, write_engine
@@ -105,8 +106,8 @@ def build_engine(order: Order, runtime: Runtime, folder: Path | None = None) -> 
     if plan is None:
         raise UserError(f"{runtime} cannot build {order.title}: {runtime.take_complaint()}")
     if runtime.name == "classic" and timings:
-        timings.parent.mkdir(parents=True, exist_ok=True)
-        timings.write_bytes(bytes(cache.serialize()))
+        with replacing(timings) as file:
+            file.write(bytes(cache.serialize()))
     metadata = {**order.signature.metadata, "precision": order.key.precision}
     image = Tensor(order.image.type, order.image.shape)
     signature = Signature((image,), order.signature.outputs, metadata)

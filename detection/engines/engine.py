@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from capture.errors import UserError
+from capture.files import replacing
 from detection.boxes import SizeWH
 from detection.engines.cuda import Card
 from detection.engines.graph import Precision
@@ -66,15 +67,14 @@ def write_engine(engine: Engine, path: Path) -> Path:
     """
     header = {
         "key": asdict(engine.key),
+        "plan_bytes": len(engine.plan),
         "model": engine.model,
         "inputs": _describe(engine.inputs, engine.signature.inputs),
         "outputs": _describe(engine.outputs, engine.signature.outputs),
         "metadata": dict(engine.signature.metadata),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    partial.write_bytes(MAGIC + json.dumps(header).encode() + b"\n" + engine.plan)
-    partial.replace(path)
+    with replacing(path) as file:
+        file.write(MAGIC + json.dumps(header).encode() + b"\n" + engine.plan)
     return path
 
 
@@ -88,13 +88,17 @@ def read_engine(path: Path) -> Engine:
         line, plan = file.readline(), file.read()
     try:
         header: dict[str, Any] = json.loads(line)
-    except ValueError as error:
-        raise UserError(f"expected a whole engine file, {path} is cut off; make another") from error
-    key = header["key"]
-    key |= {"size_wh": tuple(key["size_wh"]), "capabilities": tuple(key["capabilities"])}
-    inputs, outputs = header["inputs"], header["outputs"]
-    signature = Signature(_read_tensors(inputs), _read_tensors(outputs), header["metadata"])
-    return Engine(EngineKey(**key), header["model"], tuple(inputs), tuple(outputs), signature, plan)
+        if header["plan_bytes"] != len(plan):
+            raise ValueError(f"{len(plan)} bytes of plan in place of {header['plan_bytes']}")
+        key = header["key"]
+        key |= {"size_wh": tuple(key["size_wh"]), "capabilities": tuple(key["capabilities"])}
+        inputs, outputs = header["inputs"], header["outputs"]
+        signature = Signature(_read_tensors(inputs), _read_tensors(outputs), header["metadata"])
+        return Engine(EngineKey(**key), header["model"], tuple(inputs), tuple(outputs), signature, plan)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"expected a whole engine file, {path} is cut off or of an older version; make another"
+        ) from error
 
 
 def check_engine(engine: Engine, source: str, runtime: Runtime, card: Card) -> None:

@@ -1,14 +1,15 @@
 """The state of an unfinished training in one file, which is complete or is not there."""
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
 from capture.errors import UserError
+from capture.files import replacing
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,23 +30,28 @@ def save_checkpoint(path: Path, variables: list[Any], progress: Progress, recipe
     arrays: dict[str, Any] = {
         f"v{index}": np.asarray(variable.value) for index, variable in enumerate(variables)
     }
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as stream:
+    with replacing(path) as stream:
         np.savez(stream, head=np.array(json.dumps(head)), **arrays)
-    os.replace(part, path)
 
 
 def load_checkpoint(path: Path, variables: list[Any], recipe: dict[str, Any]) -> Progress:
-    """Give the variables the values that were saved; UserError if the recipe differs, naming how."""
-    with np.load(path, allow_pickle=False) as saved:
-        head = json.loads(str(saved["head"]))
-        changed = [key for key in {**head["recipe"], **recipe} if head["recipe"].get(key) != recipe.get(key)]
-        if changed:
-            was, now = ({key: part.get(key) for key in changed} for part in (head["recipe"], recipe))
-            raise UserError(
-                f"expected the settings that {path} was made with, {was}, got {now}; "
-                "give them again, or delete that file to begin anew"
-            )
-        for index, variable in enumerate(variables):
-            variable.assign(saved[f"v{index}"])
+    """Give the variables the values that were saved.
+
+    UserError if the recipe differs, naming how, and for a damaged file.
+    """
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as saved:
+            head = json.loads(str(saved["head"]))
+            values = [saved[f"v{index}"] for index in range(len(saved.files) - 1)]
+    except (ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise UserError(f"expected a whole checkpoint, {path} is damaged; delete it to begin anew") from error
+    changed = [key for key in {**head["recipe"], **recipe} if head["recipe"].get(key) != recipe.get(key)]
+    if changed:
+        was, now = ({key: part.get(key) for key in changed} for part in (head["recipe"], recipe))
+        raise UserError(
+            f"expected the settings that {path} was made with, {was}, got {now}; "
+            "give them again, or delete that file to begin anew"
+        )
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
     return Progress(head["epoch"], head["step"], head["elapsed_s"])

@@ -1,0 +1,62 @@
+"""Files that are written whole, or not at all, and what is said where they cannot be."""
+
+import errno
+import threading
+from pathlib import Path
+
+import pytest
+
+from capture.errors import UserError, blame_paths
+from capture.files import replacing
+
+
+def test_what_was_written_takes_the_place_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "file"
+    for content in (b"first", b"second"):
+        with replacing(path) as stream:
+            stream.write(content)
+        assert path.read_bytes() == content
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_write_that_fails_leaves_the_file_and_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"before")
+
+    def write_half() -> None:
+        with replacing(path) as stream:
+            stream.write(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        write_half()
+    assert path.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_two_threads_that_write_the_same_file_do_not_meet(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+
+    def write_other() -> None:
+        with replacing(path) as stream:
+            stream.write(b"other")
+
+    with replacing(path) as stream:
+        other = threading.Thread(target=write_other)
+        other.start()
+        other.join()
+        assert path.read_bytes() == b"other"
+        stream.write(b"mine")
+    assert path.read_bytes() == b"mine"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP])
+def test_a_place_that_cannot_be_written_is_the_users_mistake(number: int) -> None:
+    with pytest.raises(UserError, match="expected a path that can be written"), blame_paths():
+        raise OSError(number, "why", "where")
+
+
+def test_other_errors_of_the_system_stay_what_they_are() -> None:
+    with pytest.raises(ConnectionResetError), blame_paths():
+        raise ConnectionResetError(errno.ECONNRESET, "why")
