@@ -29,7 +29,9 @@ Predictions = Annotated[Optional[Path], typer.Option(metavar="FILE", help="Write
 Cfg = Annotated[Optional[Path], typer.Option(metavar="FILE", help="A Darknet cfg.")]  # noqa: UP045
 Weights = Annotated[
     Optional[Path],  # noqa: UP045
-    typer.Option(metavar="FILE", help="Of --cfg: Darknet's .weights, Keras's .weights.h5 or .keras."),
+    typer.Option(
+        metavar="FILE", help="Of --cfg: Darknet's .weights, Keras's .weights.h5 or .keras; random without."
+    ),
 ]
 Names = Annotated[Optional[Path], typer.Option(metavar="FILE", help="Class names, one a line.")]  # noqa: UP045
 InsteadModel = Annotated[

@@ -1,6 +1,7 @@
 """How fast detectors are: models and back ends in turn, in one run."""
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +37,12 @@ def run(
         for model in models
         for backend in (["auto"] if is_for_one_backend(model) else backends)
     ]
-    detectors = [open_detector(choice) for choice in settings]
-    named = [
-        (name_model(choice.model), detector) for choice, detector in zip(settings, detectors, strict=True)
-    ]
-    rows = measure_in_turns(named, frames, rounds, track)
-    for detector in detectors:
-        detector.close()
-    return {"rows": rows}
+    with ExitStack() as stack:
+        named = [
+            (name_model(choice.model), stack.enter_context(closing(open_detector(choice))))
+            for choice in settings
+        ]
+        return {"rows": measure_in_turns(named, frames, rounds, track)}
 
 
 def measure_in_turns(

@@ -103,3 +103,12 @@ def test_a_mistake_leaves_no_files(tmp_path: Path) -> None:
         with pytest.raises(UserError):
             plan_training([tmp_path / data], None, "doom-nano", tmp_path / out)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_backbone_file_is_darknets_whatever_its_name(tmp_path: Path) -> None:
+    from aimbot.commands.models import plan_training
+
+    backbone = tmp_path / "yolov4.conv.137"
+    backbone.write_bytes(b"weights")
+    settings = plan_training([tmp_path], tmp_path / "a.cfg", str(backbone), tmp_path / "a.weights")
+    assert settings.init == backbone

@@ -46,7 +46,7 @@ def measure_loop(
     refuse_protected()
     if chart:
         require_matplotlib()  # before the measurement
-        make_folder(chart.parent)
+        make_folder(chart.parent, "--chart")
     settings, frames = gather_settings(profile, overrides), read_frames(source)
     with ExitStack() as stack:
         open_feed = stack.enter_context(show_film(source, settings)) if window else None

@@ -29,7 +29,7 @@ def make_frames(out: Path, split: str, frames: int, seed: int, thing: str | None
 def plan_training(
     data: Sequence[Path], cfg: Path | None, init: str | None, out: Path, **others: Any
 ) -> TrainSettings:
-    """The settings of a training; `init` is a .weights file, or a model, by name or .onnx file.
+    """The settings of a training; `init` is a file of Darknet's weights, or a model, by name or .onnx file.
 
     A model needs no cfg: its own is written beside `out`, for as many classes as the data has. UserError if
     there is neither.
@@ -38,7 +38,7 @@ def plan_training(
     from detection.training.dataset import join_datasets
     from detection.training.formats import read_dataset
 
-    if init is None or init.endswith(".weights"):
+    if init is None or init.endswith(".weights") or (not init.endswith(".onnx") and Path(init).is_file()):
         if cfg is None:
             raise UserError("expected --cfg FILE, or --init with a model (doom-nano, FILE.onnx), got neither")
         return TrainSettings(tuple(data), cfg, out, init=Path(init) if init else None, **others)

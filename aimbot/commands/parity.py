@@ -1,5 +1,6 @@
 """`convert parity`: two models on the same frames."""
 
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +22,16 @@ def compare_models(
     from converters.parity import compare_detectors
 
     path = source or shipped_recording()
-    recording = open_replay(path, paced=False, clock=monotonic_ns)
-    try:
-        one, other = (_open(model, settings) for model in (first, second))
+    with ExitStack() as stack:
+        recording = stack.enter_context(closing(open_replay(path, paced=False, clock=monotonic_ns)))
+        one, other = (stack.enter_context(closing(_open(model, settings))) for model in (first, second))
         if one.class_names != other.class_names:
             raise UserError(
                 f"expected two models of the same classes, got {_list_names(one)} in {first} and "
                 f"{_list_names(other)} in {second}"
             )
         agreement = compare_detectors(one, other, CountedFrames(recording, show_progress("comparing")))
-    finally:
-        recording.close()
+        models = {"a": _describe(first, one), "b": _describe(second, other)}
     if not agreement["frames"]:
         raise UserError(f"expected a source with frames, {path} has none")
     if not agreement["boxes_a"] + agreement["boxes_b"]:
@@ -39,7 +39,7 @@ def compare_models(
             f"expected frames in which the models see something, neither found a box in {path}; name another "
             "--source, or --set detector.confidence=0.01"
         )
-    return {"a": _describe(first, one), "b": _describe(second, other), "source": str(path), **agreement}
+    return {**models, "source": str(path), **agreement}
 
 
 def explain_shortfall(result: dict[str, Any], min_matched: float | None, min_iou: float | None) -> str | None:
