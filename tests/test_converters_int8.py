@@ -158,6 +158,13 @@ def test_of_many_frames_an_even_part_is_kept(monkeypatch: pytest.MonkeyPatch) ->
     assert kept == list(range(0, 200, 4))
 
 
+def test_frames_that_are_scaled_stay_apart() -> None:
+    region = Region(0, 0, 8, 4)
+    frames = [Frame(np.full((4, 8, 3), number, np.uint8), number, number, region) for number in range(40)]
+    kept = [int(image[0, 0, 0, 0]) for image in int8.place_frames(frames, Canvas((2, 1)))]
+    assert kept == list(range(40))
+
+
 def test_a_foreign_model_and_an_int8_model_are_refused(tmp_path: Path) -> None:
     junk = tmp_path / "junk.onnx"
     junk.write_bytes(b"junk")

@@ -164,6 +164,17 @@ def test_a_driver_that_is_too_old_is_told_which_is_needed() -> None:
         check_card(make_rtx(driver), Card(driver))
 
 
+def test_an_engine_is_not_opened_with_a_driver_that_is_too_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = FakeDriver(cuda=10020)
+    monkeypatch.setattr(backend_module, "open_card", lambda: Card(driver))
+    monkeypatch.setattr(backend_module, "load_runtime", lambda name: make_runtime(driver))
+    path = write_engine(ENGINE, tmp_path / "tiny.engine")
+    with pytest.raises(UserError, match=r"needs an NVIDIA driver for CUDA 11 .*update the driver"):
+        backend_module.open_tensorrt(path)
+
+
 def test_a_card_that_rtx_does_not_know_is_told_which_it_knows() -> None:
     driver = FakeDriver(capability="9.0")
     with pytest.raises(UserError, match=r"TensorRT-RTX 1\.7 \(8\.6, 8\.9, 12\.0\), got 9\.0; .*classic"):
