@@ -23,6 +23,6 @@ def blame_paths() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if not isinstance(error, IN_THE_WAY) and error.errno not in NO_PLACE:
+        if error.filename is None and not isinstance(error, IN_THE_WAY) and error.errno not in NO_PLACE:
             raise
         raise UserError(f"expected a path that can be written or read, got {error}") from error

@@ -1,23 +1,27 @@
 """Files that are written whole, or not at all."""
 
-import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+from uuid import uuid4
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """What to write to: it becomes `path` once all is written, and until then that stays as it was.
 
-    The folder is made if need be.
+    The folder is made if need be. A link stays one, and /dev/null and its like are written in place.
     """
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with path.open("wb") as stream:
+            yield stream
+        return
+    partial = path.with_name(f"{uuid4().hex}.part")
     try:
-        with partial.open("wb") as stream:
+        with partial.open("xb") as stream:
             yield stream
         partial.replace(path)
     except BaseException:

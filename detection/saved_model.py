@@ -51,5 +51,6 @@ def write_metadata(path: Path, metadata: Mapping[str, str]) -> None:
 
 def check_target(out: Path) -> None:
     """UserError if `out` holds something that a SavedModel should not be mixed with."""
+    out = out.resolve()
     if out.is_file() or (out.is_dir() and not is_saved_model(out) and any(out.iterdir())):
         raise UserError(f"expected --out to be a new folder or an older SavedModel, got {out}")

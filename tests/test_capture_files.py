@@ -1,6 +1,7 @@
 """Files that are written whole, or not at all, and what is said where they cannot be."""
 
 import errno
+import os
 import threading
 from pathlib import Path
 
@@ -60,3 +61,34 @@ def test_a_place_that_cannot_be_written_is_the_users_mistake(number: int) -> Non
 def test_other_errors_of_the_system_stay_what_they_are() -> None:
     with pytest.raises(ConnectionResetError), blame_paths():
         raise ConnectionResetError(errno.ECONNRESET, "why")
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "file")
+    with replacing(link) as stream:
+        stream.write(b"new")
+    assert link.is_symlink()
+    assert (tmp_path / "file").read_bytes() == b"new"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
+def test_a_pipe_stays_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with replacing(pipe) as stream:
+        stream.write(b"new")
+    assert os.read(reader, 3) == b"new"
+    os.close(reader)
+    assert pipe.is_fifo()
+
+
+def test_a_name_as_long_as_the_system_takes_is_written(tmp_path: Path) -> None:
+    with replacing(tmp_path / ("a" * 250)) as stream:
+        stream.write(b"new")
+
+
+def test_any_error_that_names_a_path_is_the_users_mistake() -> None:
+    with pytest.raises(UserError, match="expected a path that can be written"), blame_paths():
+        raise OSError(errno.EINVAL, "why", "where")

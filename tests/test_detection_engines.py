@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from capture.clock import monotonic_ns
 from capture.errors import UserError
 from capture.replay import open_replay
 from detection.detector import find_model
+from detection.engines import build
 from detection.engines.engine import MAGIC, Engine, EngineKey, read_engine, write_engine
 from detection.engines.graph import (
     MOVES,
@@ -178,6 +180,19 @@ def test_a_damaged_engine_file_is_refused(tmp_path: Path) -> None:
         path.write_bytes(damaged)
         with pytest.raises(UserError, match=r"expected a whole engine file, .*tiny\.engine is cut off"):
             read_engine(path)
+
+
+def test_a_kept_engine_that_is_damaged_is_built_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    signature = Signature((Tensor("uint8", (1, 32, 64, 3)),), (Tensor("float32", (1, 9, 6)),), {})
+    engine = Engine(KEY, "tiny", ("images",), ("boxes",), signature, b"plan")
+    monkeypatch.setattr(build, "build_engine", lambda *_: engine)
+    order: Any = SimpleNamespace(title="tiny", key=KEY)
+    runtime: Any = SimpleNamespace(name="rtx")
+    path, _ = build.find_engine(order, runtime, tmp_path, print)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert build.find_engine(order, runtime, tmp_path, print) == (path, True)
+    assert read_engine(path) == engine
+    assert build.find_engine(order, runtime, tmp_path, print) == (path, False)
 
 
 def test_each_part_of_a_key_names_another_file() -> None:

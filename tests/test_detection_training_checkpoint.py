@@ -42,7 +42,10 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     variable = keras.Variable(np.arange(3.0), dtype="float32")
     save_checkpoint(path, [variable], Progress(2, 6, 1.5), {"seed": 1})
     whole = path.read_bytes()
-    for damaged in (b"", b"no checkpoint", whole[: len(whole) // 2]):
+    np.savez(tmp_path / "list.npz", head=np.array("[]"), v0=np.zeros(3))
+    np.savez(tmp_path / "fewer.npz", head=np.load(path)["head"])
+    others = ((tmp_path / name).read_bytes() for name in ("list.npz", "fewer.npz"))
+    for damaged in (b"", b"no checkpoint", whole[: len(whole) // 2], *others):
         path.write_bytes(damaged)
         with pytest.raises(UserError, match=r"c\.npz is damaged; delete it to begin anew"):
             load_checkpoint(path, [variable], {"seed": 1})

@@ -1,6 +1,7 @@
 """An ONNX file to a TensorRT engine, or the one that was made before."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -10,7 +11,7 @@ from capture.errors import UserError
 from capture.files import replacing
 from detection.boxes import SizeWH
 from detection.engines.cuda import Card
-from detection.engines.engine import Engine, EngineKey, write_engine
+from detection.engines.engine import Engine, EngineKey, read_engine, write_engine
 from detection.engines.graph import (
     Precision,
     choose_precision,
@@ -82,7 +83,9 @@ def find_engine(order: Order, runtime: Runtime, folder: Path, say: Say) -> tuple
     """The kept engine file of an order, and whether it had to be built now; `say` is told before that."""
     path = folder / f"{Path(order.title).stem}-{order.key.precision}-{order.key.digest}.engine"
     if path.is_file():
-        return path, False
+        with suppress(UserError):  # a damaged or older one is built anew
+            read_engine(path)
+            return path, False
     wait = "this takes minutes, once" if runtime.name == "classic" else "once"
     say(f"building the {order.key.precision} engine of {order.title} for {runtime}: {wait}")
     return write_engine(build_engine(order, runtime, folder), path), True

@@ -39,19 +39,24 @@ def load_checkpoint(path: Path, variables: list[Any], recipe: dict[str, Any]) ->
 
     UserError if the recipe differs, naming how, and for a damaged file.
     """
+    damaged = UserError(f"expected a whole checkpoint, {path} is damaged; delete it to begin anew")
     try:
+        # Opened here: NumPy leaves a damaged file open.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as saved:
             head = json.loads(str(saved["head"]))
+            before, progress = dict(head["recipe"]), Progress(head["epoch"], head["step"], head["elapsed_s"])
             values = [saved[f"v{index}"] for index in range(len(saved.files) - 1)]
-    except (ValueError, KeyError, EOFError, BadZipFile) as error:
-        raise UserError(f"expected a whole checkpoint, {path} is damaged; delete it to begin anew") from error
-    changed = [key for key in {**head["recipe"], **recipe} if head["recipe"].get(key) != recipe.get(key)]
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
+        raise damaged from error
+    changed = [key for key in before | recipe if before.get(key) != recipe.get(key)]
     if changed:
-        was, now = ({key: part.get(key) for key in changed} for part in (head["recipe"], recipe))
+        was, now = ({key: part.get(key) for key in changed} for part in (before, recipe))
         raise UserError(
             f"expected the settings that {path} was made with, {was}, got {now}; "
             "give them again, or delete that file to begin anew"
         )
+    if [value.shape for value in values] != [tuple(variable.value.shape) for variable in variables]:
+        raise damaged
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
-    return Progress(head["epoch"], head["step"], head["elapsed_s"])
+    return progress
