@@ -63,7 +63,7 @@ def run(
             if "FPS" in line:
                 live.update(Text(line))
             else:
-                stderr.print(line)
+                stderr.print(line, markup=False)
 
         keys = settings.hotkeys
         stderr.print(
