@@ -161,6 +161,13 @@ class Housekeeper:
         self._thread.join()
 
     def _run(self) -> None:
+        try:
+            self._keep()
+        except Exception as error:  # nobody would watch any more: the run ends
+            self._envelope.stop()
+            self.protected = f"expected to watch for protected games, which failed: {error!r}"
+
+    def _keep(self) -> None:
         rounds = 0
         while not self._wake.wait(HOUSEKEEPING_S):
             rounds += 1

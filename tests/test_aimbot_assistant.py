@@ -111,6 +111,17 @@ def test_an_edited_profile_is_taken_over_and_an_invalid_one_reported(tmp_path: P
     )
 
 
+def test_a_watch_that_fails_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_line: str) -> None:
+        raise ValueError("no terminal")
+
+    monkeypatch.setattr("aimbot.assistant.HOUSEKEEPING_S", 0.01)
+    plan = make_plan(100_000)
+    plan.report = fail
+    with pytest.raises(UserError, match=r"expected to watch .*no terminal"):
+        run_assistant(plan)
+
+
 def test_a_protected_game_refuses_the_start_and_stops_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     processes = ["game"]
     monkeypatch.setattr("aimbot.protected.list_processes", lambda: processes)
