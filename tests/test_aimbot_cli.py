@@ -121,6 +121,28 @@ def test_a_file_that_no_command_takes_is_not_written(kind: str, tmp_path: Path) 
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train", "--data", "a", "--out", "a.weights", "--seed", "-1"),
+        ("train", "--data", "a", "--out", "a.weights", "--seed", str(2**32)),
+        ("dataset", "--out", "a", "--seed", "-1"),
+        ("convert", "int8", "--model", "a", "--calibration", "a", "--out", "a.onnx", "--max-drop", "-1"),
+    ],
+)
+def test_a_number_out_of_its_range_names_its_option(arguments: tuple[str, ...]) -> None:
+    done = call(*arguments)
+    assert done.returncode == 2
+    assert f"Invalid value for '{arguments[-2]}'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_help_of_int8_asks_for_a_file_and_names_no_shipped_model() -> None:
+    done = call("convert", "int8", "--help")
+    assert "An FP32 .onnx file" in done.stdout
+    assert "models/" not in done.stdout
+
+
 def test_a_foreign_model_file_is_refused(tmp_path: Path) -> None:
     write_image(tmp_path, "a.png")
     model = tmp_path / "foreign.onnx"

@@ -18,7 +18,7 @@ import psutil
 import pytest
 from test_aimbot_cli import RECORDING, ROOT, assert_mistake, call
 
-from aimbot.commands.detect import divide_threads, name_sources, plan_tasks
+from aimbot.commands.detect import detect, divide_threads, name_sources, plan_tasks
 from aimbot.commands.processes import share_out
 from aimbot.config import load_settings
 from capture.clock import monotonic_ns, sleep_s
@@ -163,6 +163,23 @@ def test_pictures_are_not_written_over_the_only_source(tmp_path: Path) -> None:
     for source in (tmp_path, image):
         assert_mistake(call("detect", str(source), "--out", str(tmp_path)), "expected --out apart")
     assert image.read_bytes() == before
+
+
+def test_pictures_are_not_written_through_a_link_beside_the_source(tmp_path: Path) -> None:
+    image, link = tmp_path / "real" / "a.jpg", tmp_path / "links" / "000000.jpg"
+    for path in (image, link):
+        path.parent.mkdir()
+    cv2.imwrite(str(image), np.zeros((48, 64, 3), np.uint8))
+    link.symlink_to(image)
+    with pytest.raises(UserError, match="expected --out apart from the source"):
+        detect([link], load_settings("default"), [], link.parent, None, False, 1)
+
+
+def test_pictures_may_go_beside_a_source_folder(tmp_path: Path) -> None:
+    (tmp_path / "frames").mkdir()
+    cv2.imwrite(str(tmp_path / "frames" / "a.png"), np.zeros((48, 64, 3), np.uint8))
+    detect([tmp_path / "frames"], load_settings("default"), [], tmp_path, None, False, 1)
+    assert (tmp_path / "frames" / "a.png").is_file()
 
 
 def test_the_rows_of_several_sources_do_not_go_into_one_file(tmp_path: Path) -> None:

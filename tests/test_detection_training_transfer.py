@@ -94,6 +94,7 @@ def test_a_cfg_of_the_users_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"expected no other cfg in .*mine\.cfg"):
         plan_training([data], None, "doom-nano", tmp_path / "mine.weights")
     assert (tmp_path / "mine.cfg").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.cfg", "set"]
 
 
 def test_a_mistake_leaves_no_files(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def detect(
     `raise_failures`. UserError for a single source that fails, and for what ails them all.
     """
     if len(sources) == 1:
-        if out is not None and out.resolve() in (sources[0].resolve(), sources[0].resolve().parent):
+        if out is not None and out.resolve() in _find_own_folders(sources[0]):
             raise UserError(
                 f"expected --out apart from the source, got {out}, where pictures may replace its own; "
                 "name another folder"
@@ -150,6 +150,13 @@ def divide_threads(settings: Settings, jobs: int) -> Settings:
     cores = psutil.cpu_count(logical=False) or 1
     detector = settings.detector.model_copy(update={"threads": max(1, cores // jobs)})
     return settings.model_copy(update={"detector": detector})
+
+
+def _find_own_folders(source: Path) -> list[Path]:
+    """Where the pictures of a source lie: itself, or the folder of a file and that of a link to one."""
+    if source.is_dir():
+        return [source.resolve()]
+    return [source.resolve().parent, source.parent.resolve()]
 
 
 def _detect_in_turn(tasks: Sequence[Task], how: How) -> list[dict[str, Any]]:

@@ -34,7 +34,9 @@ def plan_training(
     A model needs no cfg: its own is written beside `out`, for as many classes as the data has. UserError if
     there is neither.
     """
+    from converters.darknet import read_darknet
     from detection.darknet import set_classes
+    from detection.detector import find_model
     from detection.training.dataset import join_datasets
     from detection.training.formats import read_dataset
 
@@ -45,15 +47,15 @@ def plan_training(
     check_suffix(out, ".weights")
     classes = join_datasets([read_dataset(path) for path in data]).class_names
     start = out.with_suffix(".init.weights")
-    convert_to_darknet(init, start)
     if cfg is None:
         cfg = out.with_suffix(".cfg")
-        text = set_classes(start.with_suffix(".cfg").read_text(encoding="utf-8"), len(classes))
+        text = set_classes(read_darknet(find_model(init)).config.text, len(classes))
         if cfg.is_file() and cfg.read_text(encoding="utf-8", errors="replace") != text:
             raise UserError(
                 f"expected no other cfg in {cfg}, where the model's own goes; give it by --cfg, or move it"
             )
         cfg.write_text(text, encoding="utf-8")
+    convert_to_darknet(init, start)
     return TrainSettings(tuple(data), cfg, out, init=start, **others)
 
 
