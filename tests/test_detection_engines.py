@@ -195,6 +195,28 @@ def test_a_kept_engine_that_is_damaged_is_built_anew(tmp_path: Path, monkeypatch
     assert build.find_engine(order, runtime, tmp_path, print) == (path, False)
 
 
+def test_halves_are_asked_of_what_computes_in_floats_up_to_the_last_convolution() -> None:
+    kinds = SimpleNamespace(**{name: name for name in build.COMPUTING})
+    api: Any = SimpleNamespace(
+        LayerType=kinds,
+        DataType=SimpleNamespace(FLOAT="float", HALF="half"),
+        BuilderFlag=SimpleNamespace(OBEY_PRECISION_CONSTRAINTS="obey"),
+    )
+    wanted = [("CAST", "uint8"), ("POOLING", "int8"), ("CONVOLUTION", "float"), ("ACTIVATION", "float")]
+    layers = [make_layer(*kind) for kind in (*wanted, ("CONVOLUTION", "float"), ("ELEMENTWISE", "float"))]
+    network: Any = SimpleNamespace(num_layers=len(layers), get_layer=lambda index: layers[index])
+    flags: list[str] = []
+    build._insist_on_halves(network, SimpleNamespace(set_flag=flags.append), api)
+    assert flags == ["obey"]
+    assert [layer.precision for layer in layers] == [None, None, "half", "half", "half", None]
+
+
+def make_layer(kind: str, taken: str) -> Any:
+    """A layer of TensorRT's that takes one tensor, and nothing as its second."""
+    given = [SimpleNamespace(dtype=taken), None]
+    return SimpleNamespace(type=kind, num_inputs=2, get_input=lambda index: given[index], precision=None)
+
+
 def test_each_part_of_a_key_names_another_file() -> None:
     changes: list[dict[str, Any]] = [
         {},

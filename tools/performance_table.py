@@ -1,7 +1,8 @@
 """docs/performance.md, made from the raw JSON in docs/performance/: `python tools/performance_table.py`.
 
-The JSON is what benchmarks/tensorrt.py, benchmarks/tensorflow.py and `benchmark peers --json` wrote,
-unchanged. Where several files of the first two hold the same card, runtime, model, size and precision, the
+The JSON is what benchmarks/tensorrt.py, benchmarks/tensorflow.py and `benchmark peers --json` wrote. By hand
+came "training", a letter for the weights where one network was trained several times; notes.md there says
+what is to be known of the present figures. Where several files of the first two hold the same card, runtime, model, size and precision, the
 times are those of the most rounds, and mAP50, which does not depend on rounds, is that of the most rounds
 among those that have it.
 """
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[1]
 RAW = ROOT / "docs" / "performance"
+NOTES = RAW / "notes.md"
 PAGE = ROOT / "docs" / "performance.md"
 
 SIZES = (320, 416, 512, 608)
@@ -55,12 +57,6 @@ What the figures are of differs, so read down a card, not across cards:
 - Ours, bold: all of `detect`, from captured pixels to boxes after suppression. One class, trained on frames
   of Doom-like games; mAP50 in percent on the 600 frames of reserved maps, not to be held against COCO's.
   FP32 may multiply in TF32, as TensorRT does by default.
-- Our yolov4: TensorFlow and TensorRT FP32 are of one training, 12.5 minutes of an H100 that trained another
-  network beside. TensorRT FP16 and INT8 are of an earlier, shorter one, which sees less: their FPS can be
-  held against the others, their mAP50 cannot.
-- Our yolov4-tiny in TensorFlow and TF-TRT has the kernels of its INT8 file as floats. TF-TRT FP16 was
-  measured on one of two cards of a host whose other was at work, FP32 and INT8 on hosts that did nothing
-  else.
 """
 
 DETAILS = """
@@ -107,13 +103,16 @@ class Key(NamedTuple):
 Measured = Mapping[Key, Mapping[str, Any]]
 
 
-def make_page(results: Sequence[Mapping[str, Any]]) -> str:
-    """The whole page from the objects in the raw files; which benchmark wrote one shows in its keys."""
+def make_page(results: Sequence[Mapping[str, Any]], notes: str = "") -> str:
+    """The whole page from the objects in the raw files; which benchmark wrote one shows in its keys.
+
+    notes: list items in Markdown on what the figures are of.
+    """
     on_cards = [result for result in results if "gpu" in result]
     on_cpus = [result for result in results if "cpu" in result]
     measured = merge_rows(on_cards)
     sections = [
-        INTRODUCTION,
+        INTRODUCTION + notes,
         make_comparison(measured),
         DETAILS,
         make_details(measured),
@@ -125,13 +124,14 @@ def make_page(results: Sequence[Mapping[str, Any]]) -> str:
 
 
 def merge_rows(results: Iterable[Mapping[str, Any]]) -> Measured:
-    """Rows measured on cards by what they are of, each with its rounds; of doubles see the module."""
+    """Rows measured on cards by what they are of, with rounds and training; of doubles see the module."""
     measured: dict[Key, dict[str, Any]] = {}
     for result in sorted(results, key=lambda result: int(result["rounds"])):
         for row in result["rows"]:
             model = name_network(row["model"])
             key = Key(result["gpu"], model, result["runtime"], row["precision"], row["size"])
-            measured[key] = measured.get(key, {}) | row | {"rounds": result["rounds"]}
+            told = {"rounds": result["rounds"], "training": result.get("training", "")}
+            measured[key] = measured.get(key, {}) | row | told
     return measured
 
 
@@ -168,11 +168,11 @@ def list_runtimes(measured: Measured) -> list[tuple[str, str]]:
 
 
 def show_cell(row: Mapping[str, Any] | None) -> str:
-    """FPS of `detect` / mAP50 in percent."""
+    """FPS of `detect` / mAP50 in percent, and the training's letter."""
     if row is None:
         return UNMEASURED
     map50 = f"{100 * row['map50']:.1f}" if "map50" in row else ABSENT
-    return f"{row['fps']:.0f} / {map50}"
+    return f"{row['fps']:.0f} / {map50} {row['training']}".rstrip()
 
 
 def make_details(measured: Measured) -> str:
@@ -263,7 +263,7 @@ def read_results(folder: Path) -> list[dict[str, Any]]:
 
 def main() -> None:
     """The command line."""
-    PAGE.write_text(make_page(read_results(RAW)) + "\n", encoding="utf-8")
+    PAGE.write_text(make_page(read_results(RAW), NOTES.read_text(encoding="utf-8")) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

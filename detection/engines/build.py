@@ -25,6 +25,8 @@ from detection.onnx_file import read_metadata, read_onnx
 from detection.signature import ImageInput, Signature, Tensor, read_image_input
 
 Say = Callable[[str], None]
+# What TensorRT has kernels of halves for.
+COMPUTING = ("CONVOLUTION", "ACTIVATION", "ELEMENTWISE", "UNARY", "POOLING", "CONCATENATION", "RESIZE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,8 @@ def build_engine(order: Order, runtime: Runtime, folder: Path | None = None) -> 
     builder = _open_builder(order, runtime)
     network, parser = _parse(builder, order, runtime)
     config = _configure(builder, order.key, runtime)
+    if order.key.precision == "fp16" and not runtime.is_strictly_typed:
+        _insist_on_halves(network, config, runtime.api)
     timings = folder / f"timings-{order.key.timings_digest}.cache" if folder else None
     if runtime.name == "classic":  # RTX does not time what it builds from
         known = timings.read_bytes() if timings and timings.is_file() else b""
@@ -186,6 +190,19 @@ def _configure(builder: Any, key: EngineKey, runtime: Runtime) -> Any:
         if key.precision == "int8":  # what is not quantized computes in FP16
             config.set_flag(api.BuilderFlag.INT8)
     return config
+
+
+def _insist_on_halves(network: Any, config: Any, api: Any) -> None:
+    """No floats up to the last convolution: TensorRT would compile and time kernels for them too."""
+    config.set_flag(api.BuilderFlag.OBEY_PRECISION_CONSTRAINTS)
+    layers = [network.get_layer(index) for index in range(network.num_layers)]
+    kinds = [getattr(api.LayerType, name) for name in COMPUTING]
+    convolutions = [index for index, layer in enumerate(layers) if layer.type == api.LayerType.CONVOLUTION]
+    for layer in layers[: max(convolutions, default=-1) + 1]:
+        given = [layer.get_input(index) for index in range(layer.num_inputs)]
+        floats = all(tensor is None or tensor.dtype == api.DataType.FLOAT for tensor in given)
+        if layer.type in kinds and floats:
+            layer.precision = api.DataType.HALF
 
 
 def _read_tensors(values: Sequence[Any]) -> tuple[Tensor, ...]:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # On the GPU host, after train.sh or `weights.py untrained`: ONNX and INT8 of every size, and their engines.
-#   engines.sh ROOT NAME BUILD…      BUILD: SIZE-int8, or SIZE-float for FP16 and then FP32, whose tactics FP16 has timed
+#   engines.sh ROOT NAME BUILD…      BUILD: SIZE-int8, or SIZE-float for FP16 and then FP32
 # The trt.* parts of pack.sh lie in ROOT/parts. CARDS: the cards to build on (0), one engine at a time on each, for
 # builds at once wait for each other (docs/tensorrt.md). What has not ended BUILD_S seconds later is given up.
 # TIMINGS=OTHER/engines takes over what engines.sh has timed for the same cfg in the folder OTHER when a build begins:
