@@ -65,8 +65,9 @@ class Track(Protocol):
 
 
 def show_progress(title: str) -> Track:
-    """A progress bar on stderr."""
-    return partial(track, description=escape(title), console=stderr, transient=True)
+    """A progress bar on stderr, where that is a terminal."""
+    hidden = not stderr.is_interactive  # or else Rich leaves an empty line
+    return partial(track, description=escape(title), console=stderr, transient=True, disable=hidden)
 
 
 class CountedFrames:
@@ -84,7 +85,7 @@ class CountedFrames:
 
 def print_note(text: str) -> None:
     """A line on stderr, above a progress bar if there is one."""
-    stderr.print(text, markup=False)
+    stderr.print(text, markup=False, soft_wrap=True)
 
 
 def open_recording(path: Path, note: Callable[[str], None] = print_note) -> ReplaySource:

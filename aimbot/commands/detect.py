@@ -165,7 +165,7 @@ def _detect_in_turn(tasks: Sequence[Task], how: How) -> list[dict[str, Any]]:
 
 
 def _detect_at_once(tasks: Sequence[Task], how: How, jobs: int) -> list[dict[str, Any]]:
-    with Progress(console=stderr, transient=True) as progress:
+    with Progress(console=stderr, transient=True, disable=not stderr.is_interactive) as progress:
         bars = [progress.add_task(escape(task.source.name), total=None, visible=False) for task in tasks]
 
         def hear(index: int, message: Seen | str | Done | Killed) -> None:
