@@ -138,6 +138,30 @@ def test_a_number_out_of_its_range_names_its_option(arguments: tuple[str, ...]) 
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [
+        ("benchmark", "aim", "--out", "file"),
+        ("benchmark", "loop", "--source", "missing", "--chart", "folder"),
+        ("convert", "onnx", "--model", "missing", "--out", "file/a.onnx"),
+        ("convert", "int8", "--model", "missing", "--calibration", "missing", "--out", "folder.onnx"),
+        ("convert", "darknet", "--model", "missing", "--out", "file/b/a.weights"),
+        ("detect", "missing", "--predictions", "folder"),
+        ("evaluate", "--data", "missing", "--predictions", "folder"),
+        ("train", "--data", "missing", "--init", "doom-nano", "--out", "folder.weights"),
+        ("train", "--data", "missing", "--cfg", "missing", "--out", "file/a.weights"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_told_before_the_work(
+    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("")
+    for name in ("folder", "folder.onnx", "folder.weights"):
+        Path(name).mkdir()
+    assert_mistake(call(*arguments), f"expected {arguments[-2]} to be a f", arguments[-1].split("/")[0])
+
+
+@pytest.mark.parametrize(
     ("arguments", "wanted"),
     [
         (("train", "--colour", "red"), "--colour"),

@@ -13,6 +13,7 @@ import psutil
 
 from aimbot.cli_options import print_json
 from aimbot.commands.common import (
+    check_file,
     gather_settings,
     make_folder,
     require_vizdoom,
@@ -46,6 +47,7 @@ def measure_loop(
     refuse_protected()
     if chart:
         require_matplotlib()  # before the measurement
+        check_file(chart, "--chart")
         make_folder(chart.parent, "--chart")
     settings, frames = gather_settings(profile, overrides), read_frames(source)
     with ExitStack() as stack:
@@ -160,9 +162,9 @@ def measure_aim(seeds: int, out: Path | None, as_json: bool) -> None:
 
     if out:
         require_matplotlib()  # before the minutes of work
+        make_folder(out)
     result = aim.run(seeds=seeds, track=show_progress("simulating"))
     if out:
-        out.mkdir(parents=True, exist_ok=True)
         (out / "aim.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         aim.plot(result, out / "aim.png")
     show(result, aim.print_table, as_json)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -41,10 +42,26 @@ def make_folder(path: Path, option: str = "--out") -> None:
         ) from error
 
 
+def check_file(path: Path, option: str = "--out") -> None:
+    """UserError, before the work, where no file can be written after it; nothing is made yet."""
+    path = path.resolve()
+    nearest = next(place for place in (path, *path.parents) if place.exists())
+    if nearest == path and path.is_dir():
+        reason = "that is a folder; name a file in it"
+    elif nearest != path and not nearest.is_dir():
+        reason = f"{nearest} is a file; name another folder"
+    elif not os.access(nearest, os.W_OK):
+        reason = f"{nearest} is closed to you; name another place"
+    else:
+        return
+    raise UserError(f"expected {option} to be a file that can be written, got {path}: {reason}")
+
+
 def check_suffix(out: Path, suffix: str) -> None:
-    """UserError for an --out that no command would take later."""
+    """UserError for an --out that no command would take later, or that cannot be written."""
     if out.suffix.lower() != suffix:
         raise UserError(f"expected --out FILE{suffix}, got {out}; give --out {out.with_suffix(suffix)}")
+    check_file(out)
 
 
 def require_vizdoom(what: str, extra: str = "demo") -> None:

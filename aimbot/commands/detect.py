@@ -19,6 +19,7 @@ from aimbot.aimer import AimSettings
 from aimbot.commands.common import (
     CountedFrames,
     Track,
+    check_file,
     index_rows,
     make_folder,
     open_recording,
@@ -83,6 +84,8 @@ def detect(
                 f"expected --out apart from the source, got {out}, where pictures may replace its own; "
                 "name another folder"
             )
+        if predictions is not None:
+            check_file(predictions, "--predictions")
         task = Task(sources[0], out, predictions)
         with closing(_open_task(task)) as recording, closing(open_detector(settings.detector)) as detector:
             how = How(settings, overrides, tracked)

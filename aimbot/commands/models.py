@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from aimbot.commands.common import check_suffix, require_vizdoom
+from aimbot.commands.common import check_file, check_suffix, require_vizdoom
 from capture.errors import UserError
 from converters.decoding import Suppression
 from converters.deploy import DeployForm, Pixels
@@ -40,6 +40,7 @@ def plan_training(
     from detection.training.dataset import join_datasets
     from detection.training.formats import read_dataset
 
+    check_file(out)
     if init is None or init.endswith(".weights") or (not init.endswith(".onnx") and Path(init).is_file()):
         if cfg is None:
             raise UserError("expected --cfg FILE, or --init with a model (doom-nano, FILE.onnx), got neither")
@@ -145,6 +146,7 @@ def convert_to_darknet(model: str, out: Path) -> dict[str, Any]:
     from converters.darknet import convert_darknet
     from detection.detector import find_model
 
+    check_suffix(out, ".weights")
     return convert_darknet(find_model(model), out)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from aimbot.commands.common import (
     CountedFrames,
+    check_file,
     gather_settings,
     index_rows,
     make_folder,
@@ -85,6 +86,8 @@ def evaluate(
     source = _choose_labels(data, images, annotations)
     if out is not None:
         make_folder(out)
+    if predictions is not None:
+        check_file(predictions, "--predictions")
     dataset = read_dataset(source, images, split)
     detector = open_detector(settings_for_evaluation(settings.detector))
     try:
