@@ -9,6 +9,9 @@ import pytest
 from test_aimbot_cli import assert_mistake, call
 from tiny_detector import TINY_CFG, make_tiny_onnx
 
+from converters.darknet import read_darknet
+from detection.weights import write_weights
+
 pytest.importorskip("tensorflow")
 
 
@@ -29,6 +32,19 @@ def test_a_saved_model_detects_and_is_measured_like_any_other(saved: Path, tmp_p
     done = call("benchmark", "detector", "--model", str(saved), "--rounds", "2", "--json")
     (row,) = json.loads(done.stdout)["rows"]
     assert (row["backend"], row["precision"], row["size"]) == ("tensorflow", "fp32", "64x32")
+
+
+@pytest.mark.parametrize(("kind", "out"), [("saved-model", "out"), ("onnx", "out.onnx")])
+def test_a_cfg_alone_is_told_to_have_random_weights(kind: str, out: str, tmp_path: Path) -> None:
+    (tmp_path / "tiny.cfg").write_text(TINY_CFG)
+    weights = tmp_path / "tiny.weights"
+    write_weights(weights, read_darknet(make_tiny_onnx(tmp_path / "tiny.onnx")).convolutions.values())
+    said = []
+    for given in ((), ("--weights", str(weights))):
+        done = call("convert", kind, "--cfg", str(tmp_path / "tiny.cfg"), *given, "--out", str(tmp_path / out))
+        assert done.returncode == 0, done.stderr
+        said.append(f"the weights in {tmp_path / out} are random" in done.stderr)
+    assert said == [True, False]
 
 
 def test_a_cfg_with_its_names_becomes_a_saved_model(tmp_path: Path) -> None:

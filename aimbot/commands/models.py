@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from aimbot.commands.common import check_file, check_suffix, require_vizdoom
+from aimbot.commands.common import check_file, check_suffix, print_note, require_vizdoom
 from capture.errors import UserError
 from converters.decoding import Suppression
 from converters.deploy import DeployForm, Pixels
@@ -116,7 +116,9 @@ def convert_to_onnx(
     if model is not None:
         return {"out": str(reform_onnx(source, out, form))}
     class_names = read_class_names(names, read_cfg(source).heads[0].classes)
-    return {"out": str(convert_onnx(source, weights, class_names, out, form))}
+    result = {"out": str(convert_onnx(source, weights, class_names, out, form))}
+    note_weights(weights, out)
+    return result
 
 
 def choose_source(cfg: Path | None, weights: Path | None, names: Path | None, model: str | None) -> Path:
@@ -128,6 +130,12 @@ def choose_source(cfg: Path | None, weights: Path | None, names: Path | None, mo
     if cfg is None or model is not None:
         raise UserError("expected --cfg, with --weights and --names, or --model alone, got both or neither")
     return cfg
+
+
+def note_weights(weights: Path | None, out: Path) -> None:
+    """Say on stderr that the weights of a converted cfg are random, if none were given."""
+    if weights is None:
+        print_note(f"the weights in {out} are random, for none were given; --weights FILE names a cfg's own")
 
 
 def read_class_names(names: Path | None, classes: int) -> list[str]:
