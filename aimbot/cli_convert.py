@@ -104,9 +104,7 @@ def convert_int8(
         Optional[float],  # noqa: UP045
         typer.Option(min=0, help="Of --validation: points of mAP50 that may be lost; default: 0.5."),
     ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Of --validation: write it all the same.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Of --validation: write it all the same.")] = False,
     keep_float: Annotated[
         Optional[int],  # noqa: UP045
         typer.Option(min=0, help="Leave the N most sensitive convolutions in float; default: as needed."),

@@ -41,7 +41,9 @@ def test_a_cfg_alone_is_told_to_have_random_weights(kind: str, out: str, tmp_pat
     write_weights(weights, read_darknet(make_tiny_onnx(tmp_path / "tiny.onnx")).convolutions.values())
     said = []
     for given in ((), ("--weights", str(weights))):
-        done = call("convert", kind, "--cfg", str(tmp_path / "tiny.cfg"), *given, "--out", str(tmp_path / out))
+        done = call(
+            "convert", kind, "--cfg", str(tmp_path / "tiny.cfg"), *given, "--out", str(tmp_path / out)
+        )
         assert done.returncode == 0, done.stderr
         said.append(f"the weights in {tmp_path / out} are random" in done.stderr)
     assert said == [True, False]
