@@ -4,13 +4,16 @@ import importlib.util
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aimbot.commands.common import check_file, check_suffix, print_note, require_vizdoom
 from capture.errors import UserError
 from converters.decoding import Suppression
 from converters.deploy import DeployForm, Pixels
 from detection.training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from detection.training.inputs import Inputs
 
 
 def make_frames(out: Path, split: str, frames: int, seed: int, thing: str | None) -> dict[str, Any]:
@@ -28,43 +31,49 @@ def make_frames(out: Path, split: str, frames: int, seed: int, thing: str | None
 
 def plan_training(
     data: Sequence[Path], cfg: Path | None, init: str | None, out: Path, **others: Any
-) -> TrainSettings:
-    """The settings of a training; `init` is a file of Darknet's weights, or a model, by name or .onnx file.
+) -> tuple[TrainSettings, "Inputs"]:
+    """The settings of a training, and what it reads, all of it before a file is written.
 
-    A model needs no cfg: its own is written beside `out`, for as many classes as the data has. UserError if
-    there is neither.
+    `init` is a file of Darknet's weights, or a model, by name or .onnx file. A model needs no cfg: its own is
+    written beside `out`, for as many classes as the data has. UserError if there is neither, and for what
+    does not fit.
     """
     from converters.darknet import read_darknet
-    from detection.darknet import set_classes
+    from detection.darknet import parse_cfg, set_classes
     from detection.detector import find_model
     from detection.training.dataset import join_datasets
     from detection.training.formats import read_dataset
+    from detection.training.inputs import read_inputs
+    from detection.weights import write_weights
 
     check_file(out)
     if init is None or init.endswith(".weights") or (not init.endswith(".onnx") and Path(init).is_file()):
         if cfg is None:
             raise UserError("expected --cfg FILE, or --init with a model (doom-nano, FILE.onnx), got neither")
-        return TrainSettings(tuple(data), cfg, out, init=Path(init) if init else None, **others)
+        settings = TrainSettings(tuple(data), cfg, out, init=Path(init) if init else None, **others)
+        return settings, read_inputs(settings)
     check_suffix(out, ".weights")
-    classes = join_datasets([read_dataset(path) for path in data]).class_names
-    start = out.with_suffix(".init.weights")
-    if cfg is None:
-        cfg = out.with_suffix(".cfg")
-        text = set_classes(read_darknet(find_model(init)).config.text, len(classes))
-        if cfg.is_file() and cfg.read_text(encoding="utf-8", errors="replace") != text:
+    model = read_darknet(find_model(init))
+    start, own = out.with_suffix(".init.weights"), out.with_suffix(".cfg")
+    settings = TrainSettings(tuple(data), cfg or own, out, init=start, **others)
+    if cfg is not None:
+        inputs = read_inputs(settings)
+    else:
+        classes = join_datasets([read_dataset(path) for path in data]).class_names
+        text = set_classes(model.config.text, len(classes))
+        if own.is_file() and own.read_text(encoding="utf-8", errors="replace") != text:
             raise UserError(
-                f"expected no other cfg in {cfg}, where the model's own goes; give it by --cfg, or move it"
+                f"expected no other cfg in {own}, where the model's own goes; give it by --cfg, or move it"
             )
-        cfg.write_text(text, encoding="utf-8")
-    convert_to_darknet(init, start)
-    return TrainSettings(tuple(data), cfg, out, init=start, **others)
+        inputs = read_inputs(settings, parse_cfg(text, str(own)))
+        own.parent.mkdir(parents=True, exist_ok=True)
+        own.write_text(text, encoding="utf-8")
+    write_weights(start, model.convolutions.values())
+    return settings, inputs
 
 
-def train(settings: TrainSettings) -> dict[str, Any]:
+def train(settings: TrainSettings, inputs: "Inputs") -> dict[str, Any]:
     """Train on the backend that Keras is set to, or on one that is installed; returns what was done."""
-    from detection.training.inputs import read_inputs
-
-    inputs = read_inputs(settings)
     known = ("tensorflow", "jax", "torch")
     installed = [name for name in known if importlib.util.find_spec(name)]
     if installed:
