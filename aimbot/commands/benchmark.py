@@ -107,7 +107,7 @@ def compare_results(old: Path, new: Path, as_json: bool) -> None:
 def read_result(path: Path) -> dict[str, Any]:
     """What a benchmark printed; UserError for a file that is none of that."""
     try:
-        result = json.loads(path.read_text(encoding="utf-8"))
+        result = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except (OSError, ValueError) as error:
         raise UserError(
             f"expected what `run_aimbot.py benchmark … --json` prints in {path}, got {error}"
@@ -117,6 +117,10 @@ def read_result(path: Path) -> dict[str, Any]:
             f"expected one JSON object in {path}, got {type(result).__name__}; see `benchmark --help`"
         )
     return result
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name}, which is no figure; measure anew")
 
 
 def measure_latency(model: str | None, flashes: int, as_json: bool) -> None:
