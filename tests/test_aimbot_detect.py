@@ -113,6 +113,14 @@ def test_every_source_has_a_folder_and_a_file_of_its_own(runs: dict[int, Run]) -
     assert (run.out / "c.mp4" / "annotated.mp4").is_file()
 
 
+def test_annotated_videos_run_as_fast_as_their_source(runs: dict[int, Run], sources: list[Path]) -> None:
+    rows = [json.loads(line) for line in (sources[0] / "frames.jsonl").read_text().splitlines()]
+    seconds = (rows[-1]["captured_ns"] - rows[0]["captured_ns"]) / 1e9
+    for name, rate_hz in (("session", (len(rows) - 1) / seconds), ("c.mp4", 35.0)):
+        video = cv2.VideoCapture(str(runs[1].out / name / "annotated.mp4"))
+        assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(rate_hz, abs=0.01)
+
+
 def test_a_single_source_is_reported_as_if_there_were_no_others(sources: list[Path], tmp_path: Path) -> None:
     rows = tmp_path / "rows.json"
     done = call("detect", str(sources[2]), "--jobs", "2", "--predictions", str(rows), "--json")

@@ -11,6 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+import cv2
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
@@ -20,11 +21,12 @@ from aimbot.replaying import iterate_frames
 from capture.clock import monotonic_ns
 from capture.errors import UserError
 from capture.frame import Frame
-from capture.replay import ReplaySource, open_replay
+from capture.replay import NOMINAL_HZ, ReplaySource, open_replay
 from capture.source import LiveSource, open_source
 from capture.window import FocusWatch
 
 stderr = Console(stderr=True, highlight=False)
+FASTEST_HZ = 600.0  # in hundredths it still fits the 16 bits of MPEG-4
 
 
 def write_json(path: Path, data: dict[str, Any]) -> None:
@@ -111,6 +113,19 @@ def open_recording(path: Path, note: Callable[[str], None] = print_note) -> Repl
     if recording.session is not None and recording.session.warning:
         note(recording.session.warning)
     return recording
+
+
+def find_rate_hz(recording: ReplaySource, path: Path) -> float:
+    """The mean frame rate of a session or a video at `path`, within what an .mp4 can have."""
+    rate_hz = 0.0
+    if recording.session is not None:
+        rows = recording.session.rows
+        rate_hz = 1e9 * (len(rows) - 1) / max(rows[-1]["captured_ns"] - rows[0]["captured_ns"], 1)
+    elif not recording.paths:
+        video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+        rate_hz = video.get(cv2.CAP_PROP_FPS)
+        video.release()
+    return min(round(rate_hz, 2), FASTEST_HZ) or NOMINAL_HZ
 
 
 def index_rows(recording: ReplaySource) -> dict[int, dict[str, Any]]:

@@ -20,6 +20,7 @@ from aimbot.commands.common import (
     CountedFrames,
     Track,
     check_file,
+    find_rate_hz,
     index_rows,
     make_folder,
     open_recording,
@@ -236,7 +237,8 @@ def _detect_recording(
     identifier = Identifier(aim, detector.class_names, index_rows(recording)) if how.tracked else None
     identify = identifier.identify if identifier else None
     frames = CountedFrames(recording, track)
-    rows = detect_frames(detector, frames, task.out, None if recording.paths else 30.0, identify)
+    video_fps = None if recording.paths else find_rate_hz(recording, task.source)
+    rows = detect_frames(detector, frames, task.out, video_fps, identify)
     if task.predictions is not None:
         task.predictions.parent.mkdir(parents=True, exist_ok=True)
         task.predictions.write_text(json.dumps(rows), encoding="utf-8")
