@@ -115,12 +115,13 @@ def test_a_path_with_backslashes_is_taken_as_it_is(tmp_path: Path) -> None:
     assert_mistake(done, "got 'C:\\\\new\\\\tiny.onnx'")
 
 
+@pytest.mark.parametrize("name", ["model.bin", "model.ONNX"])
 @pytest.mark.parametrize("kind", ["onnx", "int8", "tensorrt"])
-def test_a_file_that_no_command_takes_is_not_written(kind: str, tmp_path: Path) -> None:
-    out = tmp_path / "model.bin"
+def test_a_file_that_no_command_takes_is_not_written(kind: str, name: str, tmp_path: Path) -> None:
+    out = tmp_path / name
     calibration = ["--calibration", str(RECORDING)] if kind == "int8" else []
     done = call("convert", kind, "--model", "doom-nano", "--out", str(out), *calibration)
-    assert_mistake(done, "expected --out FILE.", "model.bin")
+    assert_mistake(done, "expected --out FILE.", name)
     assert not out.exists()
 
 

@@ -61,9 +61,11 @@ def test_a_cfg_with_its_names_becomes_a_saved_model(tmp_path: Path) -> None:
 
 def test_both_sources_or_neither_are_one_line(tmp_path: Path) -> None:
     out = ("--out", str(tmp_path / "out"))
-    assert_mistake(call("convert", "saved-model", *out), "expected --cfg", "or --model")
+    assert_mistake(
+        call("convert", "saved-model", *out), "expected --cfg", "or --model", "got neither; give one"
+    )
     both = ("--model", "doom-nano", "--cfg", "a.cfg")
-    assert_mistake(call("convert", "saved-model", *both, *out), "got both or neither")
+    assert_mistake(call("convert", "saved-model", *both, *out), "got --model with --cfg; leave one out")
 
 
 def test_tf_trt_without_its_environment_is_one_line(saved: Path, tmp_path: Path) -> None:

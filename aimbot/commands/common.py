@@ -61,7 +61,7 @@ def check_file(path: Path, option: str = "--out") -> None:
 
 def check_suffix(out: Path, suffix: str) -> None:
     """UserError for an --out that no command would take later, or that cannot be written."""
-    if out.suffix.lower() != suffix:
+    if out.suffix != suffix:
         raise UserError(f"expected --out FILE{suffix}, got {out}; give --out {out.with_suffix(suffix)}")
     check_file(out)
 

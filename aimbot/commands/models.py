@@ -137,7 +137,12 @@ def choose_source(cfg: Path | None, weights: Path | None, names: Path | None, mo
     if model is not None and not (cfg or weights or names):
         return find_model(model)
     if cfg is None or model is not None:
-        raise UserError("expected --cfg, with --weights and --names, or --model alone, got both or neither")
+        named = {"--model": model, "--cfg": cfg, "--weights": weights, "--names": names}
+        given = " with ".join(option for option, value in named.items() if value is not None)
+        raise UserError(
+            f"expected --cfg, with --weights and --names, or --model alone, got {given or 'neither'}; "
+            + ("leave one out" if model is not None else "give one")
+        )
     return cfg
 
 
@@ -151,10 +156,15 @@ def read_class_names(names: Path | None, classes: int) -> list[str]:
     """The lines of a file of class names, or class_0, … without one; UserError if it holds another number."""
     if names is None:
         return [f"class_{index}" for index in range(classes)]
-    text = names.read_text(encoding="utf-8-sig", errors="replace") if names.is_file() else ""
+    if not names.is_file():
+        raise UserError(f"expected a file of {classes} class names at {names}, found none; name another")
+    text = names.read_text(encoding="utf-8-sig", errors="replace")
     found = [line.strip() for line in text.split("\n") if line.strip()]
     if len(found) != classes:
-        raise UserError(f"expected {classes} class names in {names}, got {len(found)}")
+        raise UserError(
+            f"expected {classes} class names in {names}, a line for each class of the cfg, got {len(found)}; "
+            "name another file, or leave --names out"
+        )
     return found
 
 
