@@ -123,6 +123,21 @@ def test_a_model_written_twice_is_the_last_one(tmp_path: Path) -> None:
     assert not np.allclose(found[0], found[1], atol=1e-3)
 
 
+def test_a_conversion_that_fails_leaves_the_older_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError("No space left on device")
+
+    source = read_darknet(make_tiny_onnx(tmp_path / "tiny.onnx"))
+    saved = convert_saved_model(source, tmp_path / "saved")
+    before = {path: path.read_bytes() for path in saved.rglob("*") if path.is_file()}
+    monkeypatch.setattr(converter, "write_metadata", fail)
+    with pytest.raises(OSError, match="No space"):
+        convert_saved_model(read_darknet(make_tiny_onnx(tmp_path / "tiny.onnx", seed=1)), saved)
+    assert before == {path: path.read_bytes() for path in saved.rglob("*") if path.is_file()}
+
+
 def test_folding_moves_norm_colours_and_range_into_the_kernel() -> None:
     config = parse_cfg(TINY_CFG)
     kernel = np.random.default_rng(0).normal(size=(14, 3, 32, 32)).astype(np.float32)
