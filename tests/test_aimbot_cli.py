@@ -10,6 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
+from aimbot.commands.common import check_file, make_folder
+from capture.errors import UserError
+
 ROOT = Path(__file__).parent.parent
 RECORDING = ROOT / "arena" / "recording"
 TENSORFLOW = ("WARNING: All log messages before absl", "I0000 ", "E0000 ", "To enable the following instr")
@@ -175,6 +178,16 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(
 )
 def test_an_option_or_argument_that_is_wrong_is_named(arguments: tuple[str, ...], wanted: str) -> None:
     assert_mistake(call(*arguments), wanted, "--help`")
+
+
+def test_a_place_that_is_closed_is_told_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)  # as for another user than root
+    with pytest.raises(UserError, match=r"expected --out to be a folder to write to, .*: Permission denied"):
+        make_folder(tmp_path)
+    with pytest.raises(UserError, match=f"{tmp_path} is closed to you; name another place"):
+        check_file(tmp_path / "new" / "file")
 
 
 def test_a_group_without_a_command_shows_its_help_and_no_error() -> None:

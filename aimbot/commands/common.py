@@ -1,5 +1,6 @@
 """What several commands share."""
 
+import errno
 import importlib.util
 import json
 import os
@@ -38,6 +39,8 @@ def make_folder(path: Path, option: str = "--out") -> None:
     """Make a folder for results; UserError, which names the option, if it cannot be."""
     try:
         path.mkdir(parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise UserError(
             f"expected {option} to be a folder to write to, got {path}: {error.strerror}"
