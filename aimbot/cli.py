@@ -1,9 +1,10 @@
 """The command line. Each command imports what it needs when it runs, so that --help is instant."""
 
+import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Literal, Optional
+from typing import Annotated, Any, Literal, Optional
 
 import typer
 
@@ -33,6 +34,8 @@ app.add_typer(cli_benchmark.app, name="benchmark")
 app.add_typer(cli_models.app)
 app.add_typer(cli_convert.app, name="convert")
 
+UsageError: Any = typer.BadParameter.__base__  # Typer has no name of its own for it
+
 
 def main() -> None:
     """Run the command line; wrong input is one line on stderr and exit code 2."""
@@ -40,12 +43,27 @@ def main() -> None:
     for name in ("SIGTERM", "SIGHUP"):  # the second comes when the terminal closes; Windows has none
         if number := getattr(signal, name, None):
             signal.signal(number, lambda number, _frame: sys.exit(128 + number))
+    # OpenCV would say of an unreadable video, in its own lines, what the error says.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # FFmpeg's word for quiet
     try:
         with blame_paths():
-            app()
+            sys.exit(_call_app())
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(2)
+
+
+def _call_app() -> Any:
+    """The exit code of the command; UserError, a line, in place of Typer's box about a wrong option."""
+    try:
+        return app(standalone_mode=False)
+    except UsageError as error:
+        message = " ".join(error.format_message().split())
+        if not message:  # nothing was given, and the help has been printed
+            return error.exit_code
+        where = error.ctx.command_path if error.ctx else "run_aimbot.py"
+        raise UserError(f"{message.rstrip('.')}; see `{where} --help`") from error
 
 
 def _show_version(value: bool) -> None:

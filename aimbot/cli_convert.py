@@ -100,8 +100,11 @@ def convert_int8(
         typer.Option(metavar="LABELS", help="Labelled frames, for the gate."),
     ] = None,
     method: Annotated[Literal["entropy", "minmax", "percentile"], typer.Option()] = "percentile",
-    max_drop: Annotated[float, typer.Option(min=0, help="Points of mAP50 that may be lost.")] = 0.5,
-    force: Annotated[bool, typer.Option("--force", help="Write it all the same.")] = False,
+    max_drop: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(min=0, help="Of --validation: points of mAP50 that may be lost; default: 0.5."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Of --validation: write it all the same.")] = False,
     keep_float: Annotated[
         Optional[int],  # noqa: UP045
         typer.Option(min=0, help="Leave the N most sensitive convolutions in float; default: as needed."),

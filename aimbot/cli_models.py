@@ -147,7 +147,7 @@ def train(
     from aimbot.commands.models import plan_training
     from aimbot.commands.models import train as run_train
 
-    settings = plan_training(
+    settings, inputs = plan_training(
         data,
         cfg,
         init,
@@ -165,7 +165,7 @@ def train(
         tensorboard=tensorboard,
         resume=resume,
     )
-    print_result(run_train(settings), as_json)
+    print_result(run_train(settings, inputs), as_json)
 
 
 @labels_app.command("check")

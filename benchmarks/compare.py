@@ -1,5 +1,6 @@
 """Two results of one benchmark: what changed beyond the noise of their own samples."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -22,10 +23,10 @@ Samples = NDArray[np.float64]
 def run(old: Mapping[str, Any], new: Mapping[str, Any], seed: int = 1) -> dict[str, Any]:
     """The JSON object of `benchmark compare`; UserError if no figure is sampled in both.
 
-    A row for each figure with samples in both results: medians, change (new over old, less 1), its interval
-    by the bootstrap, and `changed` where that leaves out 0. The bootstrap takes samples for independent, and
-    knows nothing of what differs between two hours on a shared machine. unmatched: figures that one of the
-    results alone has.
+    A row for each figure with samples in both results: medians, change (over the old one's size; up is
+    positive), its interval by the bootstrap, and `changed` where that leaves out 0. The bootstrap takes
+    samples for independent, and knows nothing of what differs between two hours on a shared machine.
+    unmatched: figures that one of the results alone has.
     """
     before, after = dict(collect_samples(old)), dict(collect_samples(new))
     shared = [name for name in before if name in after]
@@ -49,7 +50,7 @@ def collect_samples(result: Any, name: str = "") -> Iterator[tuple[str, Samples]
     if isinstance(result, Mapping):
         for key, value in result.items():
             yield from collect_samples(value, f"{name}/{key}" if name else key)
-    elif isinstance(result, list) and result and isinstance(result[0], Mapping):
+    elif isinstance(result, list) and result and all(isinstance(row, Mapping) for row in result):
         if any(isinstance(value, str) for value in result[0].values()):
             for row in result:
                 label = "/".join(value for value in row.values() if isinstance(value, str))
@@ -72,8 +73,8 @@ def compare_samples(name: str, old: Samples, new: Samples, rng: np.random.Genera
         "samples": [len(old), len(new)],
         "old": before,
         "new": after,
-        "change": (after - before) / before if before else None,
-        "interval": [low / before, high / before] if before > 0 else None,
+        "change": (after - before) / abs(before) if before else None,
+        "interval": [low / abs(before), high / abs(before)] if before else None,
         "changed": bool(low > 0 or high < 0),
     }
 
@@ -103,4 +104,7 @@ def print_table(result: Mapping[str, Any]) -> None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """True for what a float holds: no NaN, nothing infinite."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max

@@ -11,7 +11,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.gpu import ask_driver, describe_driver, measure_backend, write_result
+from benchmarks.gpu import (
+    OneLineParser,
+    ask_driver,
+    check_inputs,
+    describe_driver,
+    measure_backend,
+    print_outcome,
+    write_result,
+)
 from capture.errors import UserError
 from detection.backends.tensorflow import TensorFlowBackend
 
@@ -24,6 +32,7 @@ def run(
     out: Path | None = None,
 ) -> dict[str, Any]:
     """Rows of SavedModels, all TensorFlow's own or all TF-TRT's; `images` are pictures to detect on."""
+    check_inputs(images, validation, out)
     result: dict[str, Any] = {
         "gpu": ask_driver("name"),
         "compute_capability": ask_driver("compute_cap"),
@@ -61,18 +70,15 @@ def name_runtime(backend: TensorFlowBackend) -> str:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = OneLineParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("models", nargs="+", type=Path, metavar="DIR")
     parser.add_argument("--images", type=Path, help="a folder of pictures to detect on; noise without")
     parser.add_argument("--validation", type=Path, help="labelled images: adds map50")
     parser.add_argument("--rounds", type=int, default=2000)
     parser.add_argument("--out", type=Path, help="a JSON file")
     asked = parser.parse_args()
-    try:
-        result = run(asked.models, asked.images, asked.validation, asked.rounds, asked.out)
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    print(json.dumps(result))
+    files = (asked.images, asked.validation, asked.rounds, asked.out)
+    print_outcome(lambda: run(asked.models, *files))
 
 
 if __name__ == "__main__":

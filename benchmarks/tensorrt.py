@@ -6,7 +6,6 @@ the one that TensorRT 8.5.3.1's wheel on PyPI is for.
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.gpu import WARM_UP, describe_driver, measure_backend, summarize, write_result
+from benchmarks.gpu import (
+    WARM_UP,
+    OneLineParser,
+    check_inputs,
+    describe_driver,
+    measure_backend,
+    print_outcome,
+    summarize,
+    write_result,
+)
 from capture.clock import monotonic_ns
 from capture.errors import UserError
 from detection.backends.tensorrt import TensorRtBackend, name_model, say
@@ -45,6 +53,7 @@ def run(
     out: Path | None = None,
 ) -> dict[str, Any]:
     """Rows of every model in every precision that its file holds; `images` are pictures to detect on."""
+    check_inputs(images, validation, out)
     card = open_card()
     runtime = choose_runtime(card.capability)
     check_card(runtime, card)
@@ -154,7 +163,7 @@ def count_work(order: Order) -> tuple[int, int]:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = OneLineParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("models", nargs="+", type=Path, metavar="FILE.onnx")
     parser.add_argument("--precision", nargs="+", default=["fp32", "fp16", "int8"], choices=list(ITEM_BYTES))
     parser.add_argument("--engines", type=Path, required=True, help="where engines and timings are kept")
@@ -163,19 +172,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2000)
     parser.add_argument("--out", type=Path, help="a JSON file")
     asked = parser.parse_args()
-    try:
-        result = run(
-            asked.models,
-            asked.precision,
-            asked.engines,
-            asked.images,
-            asked.validation,
-            asked.rounds,
-            asked.out,
-        )
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    print(json.dumps(result))
+    files = (asked.images, asked.validation, asked.rounds, asked.out)
+    print_outcome(lambda: run(asked.models, asked.precision, asked.engines, *files))
 
 
 if __name__ == "__main__":

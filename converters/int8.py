@@ -32,6 +32,7 @@ from detection.training.evaluate import Track, evaluate, settings_for_evaluation
 
 FEWEST_FRAMES = 32
 MOST_FRAMES = 512  # they are held in memory, 0.9 MB each at 640x480
+MAX_DROP = 0.5  # points of mAP50, hundredths
 KEPT_FLOAT = (0, 1, 2, 4, 8)
 """Convolutions to leave in float, one count after the other, until the gate is content."""
 
@@ -73,7 +74,7 @@ def convert_int8(
     out: Path,
     validation: Dataset | None = None,
     method: Method = "percentile",
-    max_drop: float = 0.5,
+    max_drop: float = MAX_DROP,
     force: bool = False,
     keep_float: int | None = None,
     scheme: QdqScheme | None = None,

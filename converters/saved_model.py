@@ -1,7 +1,5 @@
 """A Darknet model to a SavedModel: captured pixels in, raw heads out, for TensorFlow and for TF-TRT."""
 
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +14,7 @@ from converters.export import fold_norm
 from converters.heads import check_heads, make_noise, run_network
 from converters.onnx import describe_model
 from detection.darknet import DarknetConfig
+from detection.folders import replacing_folder
 from detection.saved_model import check_target, write_metadata
 from detection.weights import Convolution, fill_network
 
@@ -31,16 +30,12 @@ def convert_saved_model(model: DarknetModel, out: Path) -> Path:
     """
     config, metadata = model.config, describe_model(model.config, model.class_names)
     check_target(out)
-    network = build_folded_network(config, model.convolutions)
-    with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder) / "made"  # with a folder's usual mode, which the copy takes over
-        made.mkdir()
-        save_network(network, config, made)
+    with replacing_folder(out) as made:
+        save_network(build_folded_network(config, model.convolutions), config, made)
         images = make_noise(config)
         expected = run_network(build_filled_network(config, model.convolutions), images)
         check_heads("the SavedModel", run_saved(made, images), expected)
-        shutil.copytree(made, out, dirs_exist_ok=True)
-    write_metadata(out, metadata)
+        write_metadata(made, metadata)
     return out
 
 

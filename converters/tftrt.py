@@ -17,6 +17,7 @@ from capture.frame import Frame
 from converters.int8 import FEWEST_FRAMES, place_frames
 from detection.boxes import SizeWH
 from detection.darknet import parse_cfg
+from detection.folders import replacing_folder
 from detection.preprocess import Canvas
 from detection.saved_model import check_saved_model, check_target, read_metadata, write_metadata
 
@@ -45,10 +46,11 @@ def convert_tftrt(
     config = parse_cfg(metadata["darknet_cfg"], f"the cfg in {saved_model}")
     size_wh = (config.width_px, config.height_px)
     images = [] if frames is None else place_frames(frames, Canvas(size_wh))
-    engines = build_engines(saved_model, precision, images, size_wh, out)
     facts = {"precision": precision, "tensorrt": version}
     calibration = {"calibration": f"entropy on {len(images)} frames"} if images else {}
-    write_metadata(out, {**metadata, **facts, **calibration})
+    with replacing_folder(out) as made:
+        engines = build_engines(saved_model, precision, images, size_wh, made)
+        write_metadata(made, {**metadata, **facts, **calibration})
     return {"out": str(out), **facts, "engines": engines, "frames": len(images)}
 
 

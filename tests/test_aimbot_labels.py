@@ -86,6 +86,16 @@ def test_a_session_is_exported_with_boxes_to_correct(tmp_path: Path) -> None:
     assert sum(len(image.class_id) for image in dataset.images) == result["boxes"] > 0
 
 
+def test_an_export_that_fails_leaves_no_images(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    cv2.imwrite(str(tmp_path / "in" / "0.png"), np.zeros((20, 30, 3), np.uint8))
+    (tmp_path / "in" / "1.png").write_bytes(b"no picture")
+    done = call("export", tmp_path / "in", "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "1.png" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
 def test_an_export_without_labels_is_images_alone(tmp_path: Path) -> None:
     for index, level in enumerate((0, 0, 0, 0, 90, 90, 90)):
         (tmp_path / "in").mkdir(exist_ok=True)

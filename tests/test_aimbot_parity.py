@@ -68,6 +68,17 @@ def test_one_source_of_a_graph_is_wanted(tmp_path: Path) -> None:
     assert_mistake(call("convert", "onnx", *out), "expected --cfg")
     assert_mistake(call("convert", "onnx", "--model", "doom-nano", "--iou", "0.5", *out), "expected --nms")
     assert_mistake(
-        call("convert", "onnx", "--model", "doom-nano", "--cfg", "a.cfg", *out), "got both or neither"
+        call("convert", "onnx", "--model", "doom-nano", "--cfg", "a.cfg", *out),
+        "got --model with --cfg; leave one",
     )
+    assert_mistake(call("convert", "onnx", "--weights", "a", *out), "got --weights; give one")
     assert not (tmp_path / "out.onnx").exists()
+
+
+def test_class_names_that_are_missing_or_too_many_are_told(tmp_path: Path) -> None:
+    cfg, names = tmp_path / "tiny.cfg", tmp_path / "tiny.names"
+    cfg.write_text(TINY_CFG)
+    files = ("--cfg", str(cfg), "--names", str(names), "--out", str(tmp_path / "out.onnx"))
+    assert_mistake(call("convert", "onnx", *files), "a file of 2 class names at", "tiny.names, found none")
+    names.write_text("imp\nzombie\ncow\n")
+    assert_mistake(call("convert", "onnx", *files), "expected 2 class names in", "got 3; name another file")

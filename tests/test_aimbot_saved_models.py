@@ -9,6 +9,9 @@ import pytest
 from test_aimbot_cli import assert_mistake, call
 from tiny_detector import TINY_CFG, make_tiny_onnx
 
+from converters.darknet import read_darknet
+from detection.weights import write_weights
+
 pytest.importorskip("tensorflow")
 
 
@@ -31,6 +34,21 @@ def test_a_saved_model_detects_and_is_measured_like_any_other(saved: Path, tmp_p
     assert (row["backend"], row["precision"], row["size"]) == ("tensorflow", "fp32", "64x32")
 
 
+@pytest.mark.parametrize(("kind", "out"), [("saved-model", "out"), ("onnx", "out.onnx")])
+def test_a_cfg_alone_is_told_to_have_random_weights(kind: str, out: str, tmp_path: Path) -> None:
+    (tmp_path / "tiny.cfg").write_text(TINY_CFG)
+    weights = tmp_path / "tiny.weights"
+    write_weights(weights, read_darknet(make_tiny_onnx(tmp_path / "tiny.onnx")).convolutions.values())
+    said = []
+    for given in ((), ("--weights", str(weights))):
+        done = call(
+            "convert", kind, "--cfg", str(tmp_path / "tiny.cfg"), *given, "--out", str(tmp_path / out)
+        )
+        assert done.returncode == 0, done.stderr
+        said.append(f"the weights in {tmp_path / out} are random" in done.stderr)
+    assert said == [True, False]
+
+
 def test_a_cfg_with_its_names_becomes_a_saved_model(tmp_path: Path) -> None:
     (tmp_path / "tiny.cfg").write_text(TINY_CFG)
     (tmp_path / "tiny.names").write_text("imp\nzombie\n")
@@ -43,9 +61,11 @@ def test_a_cfg_with_its_names_becomes_a_saved_model(tmp_path: Path) -> None:
 
 def test_both_sources_or_neither_are_one_line(tmp_path: Path) -> None:
     out = ("--out", str(tmp_path / "out"))
-    assert_mistake(call("convert", "saved-model", *out), "expected --cfg", "or --model")
+    assert_mistake(
+        call("convert", "saved-model", *out), "expected --cfg", "or --model", "got neither; give one"
+    )
     both = ("--model", "doom-nano", "--cfg", "a.cfg")
-    assert_mistake(call("convert", "saved-model", *both, *out), "got both or neither")
+    assert_mistake(call("convert", "saved-model", *both, *out), "got --model with --cfg; leave one out")
 
 
 def test_tf_trt_without_its_environment_is_one_line(saved: Path, tmp_path: Path) -> None:

@@ -59,6 +59,20 @@ def test_results_without_a_figure_in_common_are_the_users_error(other: dict[str,
         run(make_loop(90, 1), other)
 
 
+def test_what_grows_from_below_zero_has_a_change_upwards() -> None:
+    (row,) = run({"offsets": [-10.0] * 9}, {"offsets": [-5.0] * 9})["rows"]
+    assert (row["change"], row["interval"], row["changed"]) == (0.5, [0.5, 0.5], True)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [[1.0] * 8 + [float("inf")], [1.0] * 8 + [10**400], [{"fps": 1.0}] * 8 + [3], [{"fps": 1.0}, {}] * 4],
+)
+def test_odd_samples_are_no_figure(odd: list[Any]) -> None:
+    sound = {"fine": [1.0] * 9}
+    assert [row["figure"] for row in run({**sound, "odd": odd}, {**sound, "odd": odd})["rows"]] == ["fine"]
+
+
 def test_figures_of_one_result_alone_are_named() -> None:
     old, new = make_loop(90, 1), make_loop(90, 2)
     new["rounds"] = [{"loop_fps": row["loop_fps"], "new_fps": 1.0} for row in new["rounds"]]
@@ -70,12 +84,14 @@ def test_the_command_prints_the_rows_and_says_what_is_no_result(tmp_path: Path) 
     old.write_text(json.dumps(make_loop(90, 1)))
     new.write_text(json.dumps(make_loop(99, 2)))
     wrong.write_text("[1, 2]")
+    (tmp_path / "nan.json").write_text(json.dumps({"times_ms": [float("nan")] * 9}))
     printed = CliRunner().invoke(app, ["benchmark", "compare", str(old), str(new), "--json"])
     assert {row["figure"] for row in json.loads(printed.stdout)["rows"]} == {
         "rounds/detect_fps",
         "rounds/loop_fps",
     }
     assert "changed" in CliRunner().invoke(app, ["benchmark", "compare", str(old), str(new)]).stdout
-    for path in (wrong, tmp_path / "none.json"):
+    for path in (wrong, tmp_path / "none.json", tmp_path / "nan.json"):
         answer = CliRunner().invoke(app, ["benchmark", "compare", str(old), str(path)])
         assert isinstance(answer.exception, UserError)
+        assert path.name in str(answer.exception)

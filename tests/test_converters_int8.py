@@ -127,6 +127,15 @@ def test_an_int8_model_sees_what_its_fp32_model_sees(
     assert agreement["score_difference"]["max"] < 0.05
 
 
+def test_dark_frames_take_no_light_from_the_image(tmp_path: Path) -> None:
+    source, region = make_tiny_onnx(tmp_path / "tiny.onnx"), Region(0, 0, 64, 32)
+    dark = [Frame(np.full((32, 64, 3), 9, np.uint8), number, number, region) for number in range(32)]
+    int8.convert_int8(source, dark, tmp_path / "int8.onnx", method="minmax", scheme=QdqScheme())
+    graph = onnx.load(tmp_path / "int8.onnx").graph
+    values = {value.name: onnx.numpy_helper.to_array(value) for value in graph.initializer}
+    assert (values["nchw_q_scale"], values["nchw_q_zero"]) == (1, 0)  # bytes as they are, up to 255
+
+
 @pytest.mark.parametrize(
     ("after", "force", "written"), [(0.597, False, True), (0.58, False, False), (0.58, True, True)]
 )

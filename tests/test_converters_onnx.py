@@ -1,5 +1,6 @@
 """Darknet to the deploy ONNX, on a small cfg that has every kind of layer."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,13 @@ import pytest
 from tiny_detector import TINY_CFG, TINY_NAMES, expose_heads
 
 from capture.errors import UserError
+from converters import onnx as converter
+from converters.export import export_graph
 from converters.onnx import convert_onnx, write_metadata
 from detection.backends.onnx import OnnxBackend
 from detection.backends.openvino import OpenVinoBackend
-from detection.darknet import parse_cfg, read_cfg
-from detection.weights import save_weights
+from detection.darknet import DarknetConfig, parse_cfg, read_cfg
+from detection.weights import Convolution, save_weights
 
 pytest.importorskip("tensorflow")
 pytestmark = [
@@ -91,6 +94,19 @@ def test_both_back_ends_run_it_alike(converted: Path, tmp_path: Path) -> None:
 def test_names_that_do_not_fit_the_classes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"expected 2 class names, got 1"):
         convert_onnx(CFG, None, ["imp"], tmp_path / "out.onnx")
+
+
+def test_a_graph_that_computes_something_else_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def export_wrong(config: DarknetConfig, convolutions: dict[int, Convolution]) -> onnx.ModelProto:
+        wrong = {index: replace(layer, bias=layer.bias + 1) for index, layer in convolutions.items()}
+        return export_graph(config, wrong)
+
+    monkeypatch.setattr(converter, "export_graph", export_wrong)
+    with pytest.raises(UserError, match="expected the ONNX and its cfg's network to agree"):
+        convert_onnx(CFG, None, NAMES, tmp_path / "out.onnx")
+    assert not any(tmp_path.glob("*.onnx"))
 
 
 def test_a_network_with_one_head_is_converted(tmp_path: Path) -> None:

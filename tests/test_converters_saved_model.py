@@ -1,6 +1,8 @@
 """SavedModels: what is written gives the boxes and heads of the ONNX that it comes from."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from capture.clock import monotonic_ns
 from capture.errors import UserError
 from capture.frame import Frame, Region
 from capture.replay import open_replay
+from converters import saved_model as converter
 from converters.darknet import DarknetModel, convert_darknet, read_darknet
 from converters.onnx import convert_onnx
 from converters.parity import compare_detectors
@@ -120,6 +123,21 @@ def test_a_model_written_twice_is_the_last_one(tmp_path: Path) -> None:
     assert not np.allclose(found[0], found[1], atol=1e-3)
 
 
+def test_a_conversion_that_fails_leaves_the_older_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError("No space left on device")
+
+    source = read_darknet(make_tiny_onnx(tmp_path / "tiny.onnx"))
+    saved = convert_saved_model(source, tmp_path / "saved")
+    before = {path: path.read_bytes() for path in saved.rglob("*") if path.is_file()}
+    monkeypatch.setattr(converter, "write_metadata", fail)
+    with pytest.raises(OSError, match="No space"):
+        convert_saved_model(read_darknet(make_tiny_onnx(tmp_path / "tiny.onnx", seed=1)), saved)
+    assert before == {path: path.read_bytes() for path in saved.rglob("*") if path.is_file()}
+
+
 def test_folding_moves_norm_colours_and_range_into_the_kernel() -> None:
     config = parse_cfg(TINY_CFG)
     kernel = np.random.default_rng(0).normal(size=(14, 3, 32, 32)).astype(np.float32)
@@ -128,6 +146,20 @@ def test_folding_moves_norm_colours_and_range_into_the_kernel() -> None:
     assert folded.norm is None
     np.testing.assert_allclose(folded.kernel, kernel[:, [2, 1, 0]] * 2 / 255, rtol=1e-5)
     np.testing.assert_array_equal(folded.bias, 1)
+
+
+def test_a_network_that_computes_something_else_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fold_wrong(*network: Any) -> dict[int, Convolution]:
+        folded = fold_convolutions(*network)
+        return {index: replace(layer, bias=layer.bias + 1) for index, layer in folded.items()}
+
+    monkeypatch.setattr(converter, "fold_convolutions", fold_wrong)
+    source = read_darknet(make_tiny_onnx(tmp_path / "tiny.onnx"))
+    with pytest.raises(UserError, match="expected the SavedModel and its cfg's network to agree"):
+        convert_saved_model(source, tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny.onnx"]
 
 
 def test_a_folder_of_other_things_is_not_written_into(tmp_path: Path) -> None:

@@ -100,6 +100,21 @@ def test_classic_tensorrt_builds_only_for_the_card_that_is_here(
         convert("doom-nano", tmp_path / "x.engine", runtime="classic")
 
 
+@pytest.mark.parametrize("runtime", ["classic", None])
+def test_a_driver_that_is_too_old_is_told_before_an_engine_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runtime: str | None
+) -> None:
+    driver = FakeDriver(cuda=10020)
+    monkeypatch.setattr(converter, "open_card", lambda: Card(driver))
+    monkeypatch.setattr(converter, "load_runtime", lambda name: make_runtime(driver))
+    monkeypatch.setattr(converter, "choose_runtime", lambda capability: make_runtime(driver))
+    with pytest.raises(
+        UserError, match=r"driver for CUDA 11 .*this one is for CUDA 10\.2; update the driver"
+    ):
+        convert("doom-nano", tmp_path / "x.engine", capabilities=(), runtime=runtime)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.usefixtures("rtx")
 def test_without_a_card_a_capability_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def find_none() -> Card:

@@ -45,7 +45,7 @@ class FakeConverter:
         self.built += input_fn()
 
     def save(self, out: str) -> None:
-        Path(out).mkdir()
+        Path(out).mkdir(exist_ok=True)
         (Path(out) / "saved_model.pb").write_bytes(b"converted")
 
 

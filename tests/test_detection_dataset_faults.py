@@ -110,6 +110,12 @@ def test_a_list_with_lost_images_names_its_lines(tmp_path: Path) -> None:
         ("data.yaml", "train: images\nnames: {0: imp, 2: cow}", "numbered from 0"),
         ("data.yaml", "train: images\nnc: 3\nnames: [imp, cow]", "got nc 3, 2 names"),
         ("data.yaml", "val: images\nnames: [imp, cow]", "expected paths under train in .*, found val"),
+        (
+            "data.yaml",
+            "train: 5\nnames: [imp, cow]",
+            "a list of paths under train in .*, got 5; name folders",
+        ),
+        ("data.yaml", "train: [images, 5]\nnames: [imp, cow]", r"under train in .*, got \['images', 5\]"),
         ("data.yaml", "train: pictures\nnames: [imp, cow]", "at .*pictures, found nothing"),
         ("data.yaml", "train: images\nnames: [imp, cow]", "expected images in .*images, found none"),
         ("notes.txt", "", "found none of these"),

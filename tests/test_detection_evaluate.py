@@ -261,3 +261,17 @@ def test_a_source_becomes_rows_and_pictures(data: tuple[Path, Path, dict[str, An
     detect_frames(detector, frames, tmp_path / "video", video_fps=30)
     video = cv2.VideoCapture(str(tmp_path / "video" / "annotated.mp4"))
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 2
+
+
+def test_a_frame_of_another_size_is_scaled_into_the_video(tmp_path: Path) -> None:
+    from capture.frame import Region
+
+    frames = [
+        Frame(np.full((height, width, 3), 200, np.uint8), 0, index, Region(0, 0, width, height))
+        for index, (width, height) in enumerate([(320, 240), (100, 100), (640, 240)])
+    ]
+    detect_frames(ScriptedDetector({}), frames, tmp_path, video_fps=30)
+    video = cv2.VideoCapture(str(tmp_path / "annotated.mp4"))
+    _, square, wide = (video.read()[1] for _ in frames)
+    assert [square[120, column].mean() > 100 for column in (20, 60, 260, 300)] == [False, True, True, False]
+    assert [wide[row, 160].mean() > 100 for row in (40, 80, 160, 200)] == [False, True, True, False]

@@ -217,6 +217,14 @@ def test_wrong_settings_are_the_users_error(settings: TrainSettings, tmp_path: P
         replace(settings, out=tmp_path / "model")
 
 
+def test_weights_that_do_not_fit_leave_no_files(settings: TrainSettings, tmp_path: Path) -> None:
+    (tmp_path / "short.weights").write_bytes(b"short")
+    refused = replace(settings, out=tmp_path / "new" / "a.weights", init=tmp_path / "short.weights")
+    with pytest.raises(UserError, match=r"short\.weights"):
+        run_training(refused)
+    assert [path.name for path in tmp_path.iterdir()] == ["short.weights"]
+
+
 def test_heads_that_the_network_squashes_itself_are_not_trained(
     settings: TrainSettings, tmp_path: Path
 ) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from training_helpers import TINY_CFG
+from training_helpers import TINY_CFG, write_coco
 
 from capture.errors import UserError
 from detection.darknet import DarknetConfig, parse_cfg
@@ -66,8 +66,6 @@ def test_a_network_that_kept_its_norms_is_left_alone(config: DarknetConfig) -> N
 
 
 def test_a_model_by_name_brings_its_cfg_for_the_classes_of_the_data(tmp_path: Path) -> None:
-    from training_helpers import write_coco
-
     from aimbot.commands.models import plan_training
     from detection.darknet import read_cfg
 
@@ -76,8 +74,9 @@ def test_a_model_by_name_brings_its_cfg_for_the_classes_of_the_data(tmp_path: Pa
     (data / "annotations.json").write_text(
         coco.replace('[{"id": 7,', '[{"id": 3, "name": "medic"}, {"id": 7,')
     )
-    settings = plan_training([data], None, "doom-nano", tmp_path / "mine.weights", seed=4)
-    assert settings.cfg == tmp_path / "mine.cfg"
+    settings, inputs = plan_training([data], None, "doom-nano", tmp_path / "new/mine.weights", seed=4)
+    assert settings.cfg == tmp_path / "new" / "mine.cfg"
+    assert inputs.frames.class_names == ("medic", "monster")
     assert [head.classes for head in read_cfg(settings.cfg).heads] == [2, 2, 2]
     assert settings.init is not None
     assert settings.init.is_file()
@@ -85,8 +84,6 @@ def test_a_model_by_name_brings_its_cfg_for_the_classes_of_the_data(tmp_path: Pa
 
 
 def test_a_cfg_of_the_users_is_not_replaced(tmp_path: Path) -> None:
-    from training_helpers import write_coco
-
     from aimbot.commands.models import plan_training
 
     data = write_coco(tmp_path / "set", [[[8, 12, 16, 24]]])
@@ -100,10 +97,18 @@ def test_a_cfg_of_the_users_is_not_replaced(tmp_path: Path) -> None:
 def test_a_mistake_leaves_no_files(tmp_path: Path) -> None:
     from aimbot.commands.models import plan_training
 
-    for data, out in (("missing", "mine.weights"), ("missing", "mine.txt")):
+    data = write_coco(tmp_path / "set", [[[8, 12, 16, 24]]])
+    missing = tmp_path / "missing"
+    for source, out, cfg, validation in (
+        (missing, "mine.weights", None, None),
+        (missing, "mine.txt", None, None),
+        (data, "mine.weights", missing, None),
+        (data, "mine.weights", None, missing),
+        (data, "mine.weights", Path(__file__).parents[1] / "configs" / "yolov4-tiny.cfg", None),
+    ):
         with pytest.raises(UserError):
-            plan_training([tmp_path / data], None, "doom-nano", tmp_path / out)
-    assert list(tmp_path.iterdir()) == []
+            plan_training([source], cfg, "doom-nano", tmp_path / out, validation=validation)
+    assert list(tmp_path.iterdir()) == [data]
 
 
 def test_a_backbone_file_is_darknets_whatever_its_name(tmp_path: Path) -> None:
@@ -111,5 +116,7 @@ def test_a_backbone_file_is_darknets_whatever_its_name(tmp_path: Path) -> None:
 
     backbone = tmp_path / "yolov4.conv.137"
     backbone.write_bytes(b"weights")
-    settings = plan_training([tmp_path], tmp_path / "a.cfg", str(backbone), tmp_path / "a.weights")
+    data, cfg = write_coco(tmp_path / "set", [[[8, 12, 16, 24]]]), tmp_path / "a.cfg"
+    cfg.write_text(TINY_CFG)
+    settings, _ = plan_training([data], cfg, str(backbone), tmp_path / "a.weights")
     assert settings.init == backbone

@@ -13,6 +13,7 @@ import psutil
 
 from aimbot.cli_options import print_json
 from aimbot.commands.common import (
+    check_file,
     gather_settings,
     make_folder,
     require_vizdoom,
@@ -46,6 +47,7 @@ def measure_loop(
     refuse_protected()
     if chart:
         require_matplotlib()  # before the measurement
+        check_file(chart, "--chart")
         make_folder(chart.parent, "--chart")
     settings, frames = gather_settings(profile, overrides), read_frames(source)
     with ExitStack() as stack:
@@ -105,7 +107,7 @@ def compare_results(old: Path, new: Path, as_json: bool) -> None:
 def read_result(path: Path) -> dict[str, Any]:
     """What a benchmark printed; UserError for a file that is none of that."""
     try:
-        result = json.loads(path.read_text(encoding="utf-8"))
+        result = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except (OSError, ValueError) as error:
         raise UserError(
             f"expected what `run_aimbot.py benchmark … --json` prints in {path}, got {error}"
@@ -115,6 +117,10 @@ def read_result(path: Path) -> dict[str, Any]:
             f"expected one JSON object in {path}, got {type(result).__name__}; see `benchmark --help`"
         )
     return result
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name}, which is no figure; measure anew")
 
 
 def measure_latency(model: str | None, flashes: int, as_json: bool) -> None:
@@ -160,9 +166,9 @@ def measure_aim(seeds: int, out: Path | None, as_json: bool) -> None:
 
     if out:
         require_matplotlib()  # before the minutes of work
+        make_folder(out)
     result = aim.run(seeds=seeds, track=show_progress("simulating"))
     if out:
-        out.mkdir(parents=True, exist_ok=True)
         (out / "aim.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         aim.plot(result, out / "aim.png")
     show(result, aim.print_table, as_json)

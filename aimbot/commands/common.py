@@ -1,7 +1,9 @@
 """What several commands share."""
 
+import errno
 import importlib.util
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+import cv2
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
@@ -19,11 +22,12 @@ from aimbot.replaying import iterate_frames
 from capture.clock import monotonic_ns
 from capture.errors import UserError
 from capture.frame import Frame
-from capture.replay import ReplaySource, open_replay
+from capture.replay import NOMINAL_HZ, ReplaySource, open_replay
 from capture.source import LiveSource, open_source
 from capture.window import FocusWatch
 
 stderr = Console(stderr=True, highlight=False)
+FASTEST_HZ = 600.0  # in hundredths it still fits the 16 bits of MPEG-4
 
 
 def write_json(path: Path, data: dict[str, Any]) -> None:
@@ -35,16 +39,34 @@ def make_folder(path: Path, option: str = "--out") -> None:
     """Make a folder for results; UserError, which names the option, if it cannot be."""
     try:
         path.mkdir(parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise UserError(
             f"expected {option} to be a folder to write to, got {path}: {error.strerror}"
         ) from error
 
 
+def check_file(path: Path, option: str = "--out") -> None:
+    """UserError, before the work, where no file can be written after it; nothing is made yet."""
+    path = path.resolve()
+    nearest = next(place for place in (path, *path.parents) if place.exists())
+    if nearest == path and path.is_dir():
+        reason = "that is a folder; name a file in it"
+    elif nearest != path and not nearest.is_dir():
+        reason = f"{nearest} is a file; name another folder"
+    elif not os.access(nearest, os.W_OK):
+        reason = f"{nearest} is closed to you; name another place"
+    else:
+        return
+    raise UserError(f"expected {option} to be a file that can be written, got {path}: {reason}")
+
+
 def check_suffix(out: Path, suffix: str) -> None:
-    """UserError for an --out that no command would take later."""
-    if out.suffix.lower() != suffix:
+    """UserError for an --out that no command would take later, or that cannot be written."""
+    if out.suffix != suffix:
         raise UserError(f"expected --out FILE{suffix}, got {out}; give --out {out.with_suffix(suffix)}")
+    check_file(out)
 
 
 def require_vizdoom(what: str, extra: str = "demo") -> None:
@@ -65,8 +87,9 @@ class Track(Protocol):
 
 
 def show_progress(title: str) -> Track:
-    """A progress bar on stderr."""
-    return partial(track, description=escape(title), console=stderr, transient=True)
+    """A progress bar on stderr, where that is a terminal."""
+    hidden = not stderr.is_interactive  # or else Rich leaves an empty line
+    return partial(track, description=escape(title), console=stderr, transient=True, disable=hidden)
 
 
 class CountedFrames:
@@ -84,7 +107,7 @@ class CountedFrames:
 
 def print_note(text: str) -> None:
     """A line on stderr, above a progress bar if there is one."""
-    stderr.print(text, markup=False)
+    stderr.print(text, markup=False, soft_wrap=True)
 
 
 def open_recording(path: Path, note: Callable[[str], None] = print_note) -> ReplaySource:
@@ -93,6 +116,19 @@ def open_recording(path: Path, note: Callable[[str], None] = print_note) -> Repl
     if recording.session is not None and recording.session.warning:
         note(recording.session.warning)
     return recording
+
+
+def find_rate_hz(recording: ReplaySource, path: Path) -> float:
+    """The mean frame rate of a session or a video at `path`, within what an .mp4 can have."""
+    rate_hz = 0.0
+    if recording.session is not None:
+        rows = recording.session.rows
+        rate_hz = 1e9 * (len(rows) - 1) / max(rows[-1]["captured_ns"] - rows[0]["captured_ns"], 1)
+    elif not recording.paths:
+        video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+        rate_hz = video.get(cv2.CAP_PROP_FPS)
+        video.release()
+    return min(round(rate_hz, 2), FASTEST_HZ) or NOMINAL_HZ
 
 
 def index_rows(recording: ReplaySource) -> dict[int, dict[str, Any]]:

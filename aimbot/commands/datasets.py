@@ -16,6 +16,7 @@ from capture.replay import open_replay
 from capture.sampling import sample_frames
 from detection.detections import no_detections
 from detection.detector import open_detector
+from detection.folders import replacing_folder
 from detection.training.dataset import (
     BoxRow,
     Dataset,
@@ -65,17 +66,18 @@ def export_session(
         detector = open_detector(settings.detector) if prelabel else None
         if detector is not None:
             stack.callback(detector.close)
-        (out / "images").mkdir(parents=True, exist_ok=True)
+        made = stack.enter_context(replacing_folder(out))
+        (made / "images").mkdir()
         for frame in sample_frames(frames, every_s, min_change):
-            path = out / "images" / f"frame_{frame.frame_id:06d}.png"
+            path = made / "images" / f"frame_{frame.frame_id:06d}.png"
             _write_png(path, frame)
             found = detector.detect(frame) if detector else no_detections()
             boxes = zip(found.xyxy_px.astype(np.float64).tolist(), found.class_id.tolist(), strict=True)
             rows = [BoxRow("detected", tuple(xyxy), class_id) for xyxy, class_id in boxes]
-            images.append(label_image(frame.frame_id, path, frame.size_wh, rows, Faults(out)))
+            images.append(label_image(frame.frame_id, path, frame.size_wh, rows, Faults(made)))
         if prelabel and detector:
             names = detector.class_names
-            _write(Dataset(out, tuple(images), names, tuple(range(1, len(names) + 1))), prelabel, out)
+            _write(Dataset(made, tuple(images), names, tuple(range(1, len(names) + 1))), prelabel, made)
     boxes_written = sum(len(image.class_id) for image in images)
     return {"out": str(out), "frames": frames.count, "images": len(images), "boxes": boxes_written}
 

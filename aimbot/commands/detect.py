@@ -19,6 +19,8 @@ from aimbot.aimer import AimSettings
 from aimbot.commands.common import (
     CountedFrames,
     Track,
+    check_file,
+    find_rate_hz,
     index_rows,
     make_folder,
     open_recording,
@@ -83,6 +85,8 @@ def detect(
                 f"expected --out apart from the source, got {out}, where pictures may replace its own; "
                 "name another folder"
             )
+        if predictions is not None:
+            check_file(predictions, "--predictions")
         task = Task(sources[0], out, predictions)
         with closing(_open_task(task)) as recording, closing(open_detector(settings.detector)) as detector:
             how = How(settings, overrides, tracked)
@@ -165,7 +169,7 @@ def _detect_in_turn(tasks: Sequence[Task], how: How) -> list[dict[str, Any]]:
 
 
 def _detect_at_once(tasks: Sequence[Task], how: How, jobs: int) -> list[dict[str, Any]]:
-    with Progress(console=stderr, transient=True) as progress:
+    with Progress(console=stderr, transient=True, disable=not stderr.is_interactive) as progress:
         bars = [progress.add_task(escape(task.source.name), total=None, visible=False) for task in tasks]
 
         def hear(index: int, message: Seen | str | Done | Killed) -> None:
@@ -233,7 +237,8 @@ def _detect_recording(
     identifier = Identifier(aim, detector.class_names, index_rows(recording)) if how.tracked else None
     identify = identifier.identify if identifier else None
     frames = CountedFrames(recording, track)
-    rows = detect_frames(detector, frames, task.out, None if recording.paths else 30.0, identify)
+    video_fps = None if recording.paths else find_rate_hz(recording, task.source)
+    rows = detect_frames(detector, frames, task.out, video_fps, identify)
     if task.predictions is not None:
         task.predictions.parent.mkdir(parents=True, exist_ok=True)
         task.predictions.write_text(json.dumps(rows), encoding="utf-8")

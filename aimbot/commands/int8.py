@@ -21,7 +21,7 @@ def convert_to_int8(
     calibration: Path,
     validation: Path | None,
     method: "Method",
-    max_drop: float,
+    max_drop: float | None,
     force: bool,
     keep_float: int | None,
     out: Path,
@@ -30,10 +30,14 @@ def convert_to_int8(
 
     The table of both goes to stderr, whatever the gate says of it.
     """
-    from converters.int8 import convert_int8
+    from converters.int8 import MAX_DROP, convert_int8
     from detection.training.formats import read_dataset
 
     check_suffix(out, ".onnx")
+    if validation is None and (force or max_drop is not None):
+        given = "--force" if max_drop is None else f"--max-drop {max_drop:g}"
+        raise UserError(f"expected --validation LABELS with {given}, which is of its gate, got none; add it")
+    max_drop = MAX_DROP if max_drop is None else max_drop
     recording = open_replay(calibration, paced=False, clock=monotonic_ns)
     try:
         result = convert_int8(

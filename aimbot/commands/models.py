@@ -4,13 +4,16 @@ import importlib.util
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aimbot.commands.common import check_suffix, require_vizdoom
+from aimbot.commands.common import check_file, check_suffix, print_note, require_vizdoom
 from capture.errors import UserError
 from converters.decoding import Suppression
 from converters.deploy import DeployForm, Pixels
 from detection.training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from detection.training.inputs import Inputs
 
 
 def make_frames(out: Path, split: str, frames: int, seed: int, thing: str | None) -> dict[str, Any]:
@@ -28,42 +31,49 @@ def make_frames(out: Path, split: str, frames: int, seed: int, thing: str | None
 
 def plan_training(
     data: Sequence[Path], cfg: Path | None, init: str | None, out: Path, **others: Any
-) -> TrainSettings:
-    """The settings of a training; `init` is a file of Darknet's weights, or a model, by name or .onnx file.
+) -> tuple[TrainSettings, "Inputs"]:
+    """The settings of a training, and what it reads, all of it before a file is written.
 
-    A model needs no cfg: its own is written beside `out`, for as many classes as the data has. UserError if
-    there is neither.
+    `init` is a file of Darknet's weights, or a model, by name or .onnx file. A model needs no cfg: its own is
+    written beside `out`, for as many classes as the data has. UserError if there is neither, and for what
+    does not fit.
     """
     from converters.darknet import read_darknet
-    from detection.darknet import set_classes
+    from detection.darknet import parse_cfg, set_classes
     from detection.detector import find_model
     from detection.training.dataset import join_datasets
     from detection.training.formats import read_dataset
+    from detection.training.inputs import read_inputs
+    from detection.weights import write_weights
 
+    check_file(out)
     if init is None or init.endswith(".weights") or (not init.endswith(".onnx") and Path(init).is_file()):
         if cfg is None:
             raise UserError("expected --cfg FILE, or --init with a model (doom-nano, FILE.onnx), got neither")
-        return TrainSettings(tuple(data), cfg, out, init=Path(init) if init else None, **others)
+        settings = TrainSettings(tuple(data), cfg, out, init=Path(init) if init else None, **others)
+        return settings, read_inputs(settings)
     check_suffix(out, ".weights")
-    classes = join_datasets([read_dataset(path) for path in data]).class_names
-    start = out.with_suffix(".init.weights")
-    if cfg is None:
-        cfg = out.with_suffix(".cfg")
-        text = set_classes(read_darknet(find_model(init)).config.text, len(classes))
-        if cfg.is_file() and cfg.read_text(encoding="utf-8", errors="replace") != text:
+    model = read_darknet(find_model(init))
+    start, own = out.with_suffix(".init.weights"), out.with_suffix(".cfg")
+    settings = TrainSettings(tuple(data), cfg or own, out, init=start, **others)
+    if cfg is not None:
+        inputs = read_inputs(settings)
+    else:
+        classes = join_datasets([read_dataset(path) for path in data]).class_names
+        text = set_classes(model.config.text, len(classes))
+        if own.is_file() and own.read_text(encoding="utf-8", errors="replace") != text:
             raise UserError(
-                f"expected no other cfg in {cfg}, where the model's own goes; give it by --cfg, or move it"
+                f"expected no other cfg in {own}, where the model's own goes; give it by --cfg, or move it"
             )
-        cfg.write_text(text, encoding="utf-8")
-    convert_to_darknet(init, start)
-    return TrainSettings(tuple(data), cfg, out, init=start, **others)
+        inputs = read_inputs(settings, parse_cfg(text, str(own)))
+        own.parent.mkdir(parents=True, exist_ok=True)
+        own.write_text(text, encoding="utf-8")
+    write_weights(start, model.convolutions.values())
+    return settings, inputs
 
 
-def train(settings: TrainSettings) -> dict[str, Any]:
+def train(settings: TrainSettings, inputs: "Inputs") -> dict[str, Any]:
     """Train on the backend that Keras is set to, or on one that is installed; returns what was done."""
-    from detection.training.inputs import read_inputs
-
-    inputs = read_inputs(settings)
     known = ("tensorflow", "jax", "torch")
     installed = [name for name in known if importlib.util.find_spec(name)]
     if installed:
@@ -115,7 +125,9 @@ def convert_to_onnx(
     if model is not None:
         return {"out": str(reform_onnx(source, out, form))}
     class_names = read_class_names(names, read_cfg(source).heads[0].classes)
-    return {"out": str(convert_onnx(source, weights, class_names, out, form))}
+    result = {"out": str(convert_onnx(source, weights, class_names, out, form))}
+    note_weights(weights, out)
+    return result
 
 
 def choose_source(cfg: Path | None, weights: Path | None, names: Path | None, model: str | None) -> Path:
@@ -125,18 +137,34 @@ def choose_source(cfg: Path | None, weights: Path | None, names: Path | None, mo
     if model is not None and not (cfg or weights or names):
         return find_model(model)
     if cfg is None or model is not None:
-        raise UserError("expected --cfg, with --weights and --names, or --model alone, got both or neither")
+        named = {"--model": model, "--cfg": cfg, "--weights": weights, "--names": names}
+        given = " with ".join(option for option, value in named.items() if value is not None)
+        raise UserError(
+            f"expected --cfg, with --weights and --names, or --model alone, got {given or 'neither'}; "
+            + ("leave one out" if model is not None else "give one")
+        )
     return cfg
+
+
+def note_weights(weights: Path | None, out: Path) -> None:
+    """Say on stderr that the weights of a converted cfg are random, if none were given."""
+    if weights is None:
+        print_note(f"the weights in {out} are random, for none were given; --weights FILE names a cfg's own")
 
 
 def read_class_names(names: Path | None, classes: int) -> list[str]:
     """The lines of a file of class names, or class_0, … without one; UserError if it holds another number."""
     if names is None:
         return [f"class_{index}" for index in range(classes)]
-    text = names.read_text(encoding="utf-8-sig", errors="replace") if names.is_file() else ""
+    if not names.is_file():
+        raise UserError(f"expected a file of {classes} class names at {names}, found none; name another")
+    text = names.read_text(encoding="utf-8-sig", errors="replace")
     found = [line.strip() for line in text.split("\n") if line.strip()]
     if len(found) != classes:
-        raise UserError(f"expected {classes} class names in {names}, got {len(found)}")
+        raise UserError(
+            f"expected {classes} class names in {names}, a line for each class of the cfg, got {len(found)}; "
+            "name another file, or leave --names out"
+        )
     return found
 
 
@@ -145,6 +173,7 @@ def convert_to_darknet(model: str, out: Path) -> dict[str, Any]:
     from converters.darknet import convert_darknet
     from detection.detector import find_model
 
+    check_suffix(out, ".weights")
     return convert_darknet(find_model(model), out)
 
 

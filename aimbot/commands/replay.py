@@ -6,6 +6,8 @@ from typing import Any
 
 from aimbot.commands.common import (
     CountedFrames,
+    check_file,
+    find_rate_hz,
     gather_settings,
     index_rows,
     make_folder,
@@ -51,7 +53,10 @@ def replay(
         stack.callback(replayer.close)
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
-        drawn = stack.enter_context(VideoFile(out / "annotated.mp4", 35.0)) if video and out else None
+        drawn = None
+        if video and out:
+            rate_hz = find_rate_hz(recording, source)
+            drawn = stack.enter_context(VideoFile(out / "annotated.mp4", rate_hz))
 
         def observe(step: Step) -> None:
             if drawn is not None:
@@ -85,6 +90,8 @@ def evaluate(
     source = _choose_labels(data, images, annotations)
     if out is not None:
         make_folder(out)
+    if predictions is not None:
+        check_file(predictions, "--predictions")
     dataset = read_dataset(source, images, split)
     detector = open_detector(settings_for_evaluation(settings.detector))
     try:

@@ -14,7 +14,7 @@ def convert_to_saved_model(
     cfg: Path | None, weights: Path | None, names: Path | None, model: str | None, out: Path
 ) -> dict[str, Any]:
     """A cfg with its weights, or a deploy ONNX of any precision, to a SavedModel."""
-    from aimbot.commands.models import choose_source, read_class_names
+    from aimbot.commands.models import choose_source, note_weights, read_class_names
     from converters.darknet import DarknetModel, read_darknet
     from converters.onnx import build_loaded_network
     from converters.saved_model import convert_saved_model
@@ -27,7 +27,9 @@ def convert_to_saved_model(
     config = read_cfg(source)
     class_names = read_class_names(names, config.heads[0].classes)
     convolutions = read_convolutions(build_loaded_network(config, weights), config)
-    return {"out": str(convert_saved_model(DarknetModel(config, convolutions, tuple(class_names)), out))}
+    result = {"out": str(convert_saved_model(DarknetModel(config, convolutions, tuple(class_names)), out))}
+    note_weights(weights, out)
+    return result
 
 
 def convert_to_tftrt(

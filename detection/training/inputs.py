@@ -22,13 +22,16 @@ class Inputs:
     held_out: LabelledFrames | None
 
 
-def read_inputs(settings: TrainSettings) -> Inputs:
-    """All that the settings name; UserError for what does not fit, or an unfinished training in the way."""
+def read_inputs(settings: TrainSettings, config: DarknetConfig | None = None) -> Inputs:
+    """All that the settings name; UserError for what does not fit, or an unfinished training in the way.
+
+    config: of the cfg, where that is not written yet.
+    """
     if settings.checkpoint.is_file() and not settings.resume:
         raise UserError(
             f"an unfinished training lies in {settings.checkpoint}; add --resume, or delete that file"
         )
-    config = read_cfg(settings.cfg)
+    config = config or read_cfg(settings.cfg)
     require_raw_heads(config)
     frames = read_frames(settings.data, config)
     held_out = read_held_out(settings.validation, config, frames) if settings.validation else None

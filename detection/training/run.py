@@ -1,7 +1,6 @@
 """One training under way: where it stands, and what it leaves on the disk."""
 
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,6 +69,4 @@ class Run:
 
     def save_weights(self) -> None:
         """Write the moving average as Darknet weights, whole or not at all."""
-        part = self.settings.beside(".weights.part")
-        save_weights(self.learner.averaged, self.config, part)
-        os.replace(part, self.settings.out)
+        save_weights(self.learner.averaged, self.config, self.settings.out)

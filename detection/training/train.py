@@ -77,8 +77,6 @@ def open_run(settings: TrainSettings, inputs: Inputs) -> tuple[Run, Progress]:
     """Make what a training needs, and take up an unfinished one."""
     checkpoint = settings.checkpoint
     config, frames, held_out = inputs.config, inputs.frames, inputs.held_out
-    settings.out.parent.mkdir(parents=True, exist_ok=True)
-    settings.beside(".names").write_text("\n".join(frames.class_names) + "\n", encoding="utf-8")
     kind = use_devices(settings.batch)
     precision = settings.precision
     if precision == "auto":
@@ -107,6 +105,8 @@ def open_run(settings: TrainSettings, inputs: Inputs) -> tuple[Run, Progress]:
     validator = None
     if held_out is not None:
         validator = Validator(learner.averaged, config, held_out, settings.validate_every * steps, done.step)
+    settings.out.parent.mkdir(parents=True, exist_ok=True)
+    settings.beside(".names").write_text("\n".join(frames.class_names) + "\n", encoding="utf-8")
     run = Run(settings, config, learner, pace, len(frames.pixels), validator, recipe, checkpoint)
     return run, done
 

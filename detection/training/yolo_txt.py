@@ -45,11 +45,16 @@ def scan_yaml(path: Path, split: str, faults: Faults) -> Dataset:
         raise UserError(f"expected names, train and val in {path}, got {data!r}")
     names = _read_names(path, data)
     wanted = next((data[name] for name in split_names(split) if data.get(name)), None)
-    entries = [wanted] if isinstance(wanted, str) else wanted
-    if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
+    if wanted is None:
         found = [name for names in SPLITS.values() for name in names if data.get(name)]
         found_text = f"{', '.join(found)}; give --split" if found else "no split"
         raise UserError(f"expected paths under {split} in {path}, found {found_text}")
+    entries = [wanted] if isinstance(wanted, str) else wanted
+    if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
+        raise UserError(
+            f"expected a path or a list of paths under {split} in {path}, got {wanted!r}; "
+            "name folders of images"
+        )
     root = path.parent / str(data.get("path") or "")
     if not root.is_dir():  # made on another machine
         root = path.parent
