@@ -42,8 +42,8 @@ class ScreenSource:
         self._screen: Any = None
         self._followed: Window | None = None
         self._monitor: int | None = None
+        self.whole: Region
         self._bounds: Region
-        self._whole: Region
         self._check_settings()
         self._watch = DrawingWatch(open_damage() if settings.on_damage else None)
         self._due_ns = self._followed_ns = clock()
@@ -129,10 +129,10 @@ class ScreenSource:
         """What to look at now; some of it may be outside the screen."""
         now_ns = self._clock()
         if self._followed is not None and now_ns >= self._followed_ns:
-            self._whole = self._followed.region()
+            self.whole = self._followed.region()
             self._followed_ns = now_ns + FOLLOW_PERIOD_NS
         crop = self._settings.crop_px
-        return self._whole if isinstance(crop, str) else self._whole.crop_centre(*crop)
+        return self.whole if isinstance(crop, str) else self.whole.crop_centre(*crop)
 
     def _connect(self) -> None:
         """Open the connections of the thread that grabs."""
@@ -142,7 +142,7 @@ class ScreenSource:
         monitors = _read_monitors(self._screen)
         self._bounds = monitors[0]
         if self._monitor is not None and self._monitor < len(monitors):
-            self._whole = monitors[self._monitor]
+            self.whole = monitors[self._monitor]
         if self.window is not None and self._followed is None:
             self._followed = self.window.reconnect()
 
@@ -153,21 +153,21 @@ class ScreenSource:
         self._bounds = monitors[0]
         if self._settings.window is not None:
             self.window = find_window(self._settings.window)
-            self._whole, name = self.window.region(), f"window {self.window.title!r}"
+            self.whole, name = self.window.region(), f"window {self.window.title!r}"
         elif self._settings.region is not None:
             asked = parse_region(self._settings.region)
-            self._whole, name = asked.clamp_to(self._bounds) or asked, "region"
+            self.whole, name = asked.clamp_to(self._bounds) or asked, "region"
         else:
             index = 1 if self._settings.monitor is None else self._settings.monitor
             if not 0 <= index < len(monitors):
                 there = ", ".join(f"{number} ({region})" for number, region in enumerate(monitors))
                 raise UserError(f"expected a monitor that exists, got {index}; there are {there}")
-            self._whole, name, self._monitor = monitors[index], f"monitor {index}", index
+            self.whole, name, self._monitor = monitors[index], f"monitor {index}", index
         if self._locate().clamp_to(self._bounds) is None:
             if self.window is not None:
                 self.window.close()
             raise UserError(
-                f"expected a {name} on the screen ({self._bounds}), got {self._whole}; move it there"
+                f"expected a {name} on the screen ({self._bounds}), got {self.whole}; move it there"
             )
 
 

@@ -34,6 +34,8 @@ class LiveSource(FrameSource, Protocol):
     """The followed window. Its connection belongs to whoever opened the source: see `Window.reconnect`."""
     unchanged: int
     """Looks at the screen that showed nothing new."""
+    whole: Region
+    """What is looked at, uncropped, as it was found last."""
     gone: bool
     """Whether the source is over because the window was closed."""
 

@@ -101,7 +101,9 @@ def test_without_more_said_a_whole_monitor_is_seen(settings: dict[str, object]) 
 def test_a_crop_is_taken_around_the_centre(open_window: OpenWindow) -> None:
     open_window(region=Region(200, 100, 100, 80))
     with opened(window="painted", crop_px=(20, 10)) as source:
+        assert source.whole == Region(200, 100, 100, 80)
         assert grab(source).region == Region(240, 135, 20, 10)
+        assert source.whole == Region(200, 100, 100, 80)
 
 
 def test_a_window_is_followed_as_it_moves(open_window: OpenWindow) -> None:

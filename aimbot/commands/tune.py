@@ -86,8 +86,10 @@ def read_facts(folder: Path, settings: Settings) -> SessionFacts:
                 f"{ours:g} in the profile; give the right --profile, or --set aim.view.{name}={its:g}"
             )
     classes = len(session.header.get("class_names", ())) or 1
-    aim = settings.aim
-    return find_facts(session.rows, aim.view, aim.tracker, classes, aim.selector.min_confidence)
+    aim, view = settings.aim, settings.aim.view
+    if view.game_width_px is None:  # it may have been recorded in a crop
+        view = view.model_copy(update={"game_width_px": recorded.get("game_width_px")})
+    return find_facts(session.rows, view, aim.tracker, classes, aim.selector.min_confidence)
 
 
 def read_document(out: Path, profile: str) -> tomlkit.TOMLDocument:
