@@ -3,6 +3,8 @@
 import math
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import mss
@@ -14,9 +16,10 @@ from capture.damage import DrawingWatch, open_damage
 from capture.errors import UserError
 from capture.frame import Frame, Pixels, Region
 from capture.source import CaptureSettings, parse_region
-from capture.window import Window, WindowGone, find_window
+from capture.window import DisplayGone, Window, WindowGone, find_window
 
 FOLLOW_PERIOD_NS = 100_000_000
+MSS_ERRORS = (ScreenShotError, AssertionError)  # the second where no reply came
 
 
 class ScreenSource:
@@ -53,13 +56,18 @@ class ScreenSource:
         self._last_raw = bytearray()
 
     def grab(self) -> Frame | None:
-        """The next frame that shows something new; None once closed, or when the window is gone."""
-        with self._lock:
+        """The next frame that shows something new; None once closed, or when the window is gone.
+
+        UserError when the display is gone, or can no longer be read.
+        """
+        with self._lock, _blame_screen():
             try:
                 while self._await_turn():
                     frame = self._look()
                     if frame is not None:
                         return frame
+            except DisplayGone:
+                raise
             except WindowGone:
                 self.gone = True
                 self._closed.set()
@@ -71,10 +79,18 @@ class ScreenSource:
         self._closed.set()
         with self._lock:
             self._watch.close()
-            for part in (self._screen, self._followed, self.window):
-                if part is not None:
-                    part.close()
-            self._screen = self._followed = self.window = None
+            self._close_screen()
+            for window in (self._followed, self.window):
+                if window is not None:
+                    window.close()
+            self._followed = self.window = None
+
+    def _close_screen(self) -> None:
+        """Close mss, once only: it says when the display was gone, and frees its connection all the same."""
+        screen, self._screen = self._screen, None
+        if screen is not None:
+            with suppress(*MSS_ERRORS):
+                screen.close()
 
     def _await_turn(self) -> bool:
         """Wait until the next look is due; False once closed."""
@@ -98,7 +114,7 @@ class ScreenSource:
             self._connect()
         try:
             return self._shoot()
-        except ScreenShotError:
+        except MSS_ERRORS:
             self._connect()  # the screen may have a new size
             return self._shoot()
 
@@ -136,8 +152,7 @@ class ScreenSource:
 
     def _connect(self) -> None:
         """Open the connections of the thread that grabs."""
-        if self._screen is not None:
-            self._screen.close()
+        self._close_screen()
         self._screen = _open_screen(self._settings.backend)
         monitors = _read_monitors(self._screen)
         self._bounds = monitors[0]
@@ -148,7 +163,7 @@ class ScreenSource:
 
     def _check_settings(self) -> None:
         """Find what the settings name, over connections of the thread that opens the source."""
-        with _open_screen(self._settings.backend) as screen:
+        with _blame_screen(), _open_screen(self._settings.backend) as screen:
             monitors = _read_monitors(screen)
         self._bounds = monitors[0]
         if self._settings.window is not None:
@@ -172,13 +187,20 @@ class ScreenSource:
 
 
 def _open_screen(backend: str) -> Any:
+    return mss.MSS(backend="default" if backend == "auto" else backend)
+
+
+@contextmanager
+def _blame_screen() -> Iterator[None]:
+    """UserError for a screen that cannot be opened or read."""
     try:
-        return mss.MSS(backend="default" if backend == "auto" else backend)
-    except ScreenShotError as error:
+        yield
+    except MSS_ERRORS as error:
         found = os.environ.get("DISPLAY")
         came = f"DISPLAY={found} failed" if found else "DISPLAY is not set"
+        reason = str(error).partition("\n")[0] or "it does not answer"
         raise UserError(
-            f"expected a screen, {came} ({error}); start from a desktop, or under xvfb-run"
+            f"expected a screen, {came} ({reason}); start from a desktop, or under xvfb-run"
         ) from error
 
 

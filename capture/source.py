@@ -10,7 +10,7 @@ from capture.errors import UserError
 from capture.frame import Frame, Region
 from capture.window import Window
 
-BackendName = Literal["auto", "xshmgetimage", "xgetimage", "xlib"]
+BackendName = Literal["auto", "xshmgetimage", "xgetimage"]
 REGION = re.compile(r"\s*(-?\d+)\s*,\s*(-?\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*")
 
 
@@ -60,7 +60,10 @@ class CaptureSettings(BaseModel):
     repeat_s: float = Field(default=0.0, ge=0)
     """A picture that stays the same is emitted again after this time, with the same pixel array; 0: never."""
     backend: BackendName = "auto"
-    """How mss reads the screen; auto is its shared-memory backend, which falls back by itself."""
+    """How mss reads the screen; auto is its shared-memory backend, which falls back by itself.
+
+    Its backend xlib is left out: that may be closed only by the thread that opened it.
+    """
 
 
 def open_source(settings: CaptureSettings, clock: Clock) -> LiveSource:

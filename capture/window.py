@@ -14,8 +14,12 @@ from capture.frame import Region
 FOCUS_PERIOD_S = 0.02
 
 
-class WindowGone(Exception):  # noqa: N818 - an event more than an error: games are closed
-    """The window was closed, or its display was."""
+class WindowGone(UserError):  # noqa: N818 - an event more than an error
+    """The window was closed, or its display was; who expects that a game is closed catches it."""
+
+
+class DisplayGone(WindowGone):
+    """The display was closed, with all that is on it."""
 
 
 class Window(Protocol):

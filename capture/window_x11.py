@@ -3,7 +3,7 @@
 import difflib
 import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from Xlib import X, Xatom, error
@@ -12,35 +12,43 @@ from Xlib.protocol import event
 
 from capture.errors import UserError
 from capture.frame import Region
-from capture.window import WindowGone
+from capture.window import DisplayGone, WindowGone
 
 Answer = TypeVar("Answer")
 TITLES_SHOWN = 10
+DISPLAY_GONE = "expected the X display to stay, it is gone; start the game, and this again"
 
 
 def find_window(title: str) -> "X11Window":
     """See `capture.window.find_window`."""
     display = _connect()
     try:
+        return _find_on(display, title)
+    except BaseException:
+        _disconnect(display)
+        raise
+
+
+def _find_on(display: Display, title: str) -> "X11Window":
+    """The window, which takes over the display."""
+    with _blame_display():
         clients = list(_iterate_clients(display))
         for named in (clients, list(_iterate_tree(display, display.screen().root))):
             found = _match_title(title, [name for _, name in named])
             if found is not None:
                 return X11Window(display, *named[found])
-        raise UserError(_describe_missing(title, [name for _, name in clients or named]))
-    except BaseException:
-        display.close()
-        raise
+    raise UserError(_describe_missing(title, [name for _, name in clients or named]))
 
 
 def list_titles() -> list[str]:
     """See `capture.window.list_titles`."""
     display = _connect()
     try:
-        named = list(_iterate_clients(display)) or list(_iterate_tree(display, display.screen().root))
+        with _blame_display():
+            named = list(_iterate_clients(display)) or list(_iterate_tree(display, display.screen().root))
         return [name for _, name in named]
     finally:
-        display.close()
+        _disconnect(display)
 
 
 class X11Window:
@@ -71,19 +79,19 @@ class X11Window:
         try:
             display = Display(self._display.get_display_name())
         except (error.DisplayError, error.ConnectionClosedError, OSError) as caught:
-            raise WindowGone(f"the display of window {self.title!r} is gone: {caught}") from caught
+            raise DisplayGone(f"{DISPLAY_GONE} ({caught})") from caught
         return X11Window(display, self.window_id, self.title)
 
     def close(self) -> None:
         """Close the connection."""
-        with suppress(error.ConnectionClosedError):  # the display may be gone
-            self._display.close()
+        _disconnect(self._display)
 
     def _ask(self, question: Callable[[], Answer]) -> Answer:
         try:
-            return question()
-        except (error.BadWindow, error.BadDrawable, error.ConnectionClosedError) as caught:
-            raise WindowGone(f"window {self.title!r} is gone") from caught
+            with _blame_display():
+                return question()
+        except error.XError as caught:
+            raise WindowGone(f"expected window {self.title!r} to stay, it is gone; open it again") from caught
 
     def _read_region(self) -> Region:
         size = self._window.get_geometry()
@@ -139,6 +147,20 @@ def _connect() -> Display:
         return Display(name)
     except (error.DisplayError, error.ConnectionClosedError, OSError) as caught:
         raise UserError(f"expected an X display at DISPLAY={name}, got: {caught}; mend it") from caught
+
+
+def _disconnect(display: Display) -> None:
+    with suppress(error.ConnectionClosedError):  # the display may be gone
+        display.close()
+
+
+@contextmanager
+def _blame_display() -> Iterator[None]:
+    """DisplayGone for a display that goes away."""
+    try:
+        yield
+    except error.ConnectionClosedError as caught:
+        raise DisplayGone(DISPLAY_GONE) from caught
 
 
 def _iterate_clients(display: Display) -> Iterator[tuple[int, str]]:

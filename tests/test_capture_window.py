@@ -17,7 +17,7 @@ from arena.display import start_xvfb
 from capture.clock import monotonic_ns
 from capture.errors import UserError
 from capture.frame import Region
-from capture.window import FocusWatch, Window, WindowGone, find_window, list_titles
+from capture.window import DisplayGone, FocusWatch, Window, WindowGone, find_window, list_titles
 
 INSIDE = (120, 100)
 OUTSIDE = (900, 700)
@@ -91,8 +91,20 @@ def test_a_closed_window_is_gone(open_window: OpenWindow, found: Find, question:
     painted = open_window()
     window = found("painted")
     painted.close()
-    with pytest.raises(WindowGone, match="'Painted game' is gone"):
+    with pytest.raises(WindowGone, match="'Painted game' to stay, it is gone"):
         getattr(window, question)()
+
+
+def test_a_display_that_goes_away_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    with start_xvfb((320, 240)) as name:
+        monkeypatch.setenv("DISPLAY", name)
+        painted = PaintedWindow(name, "Painted game", PLACE, 0x203040)
+        window = find_window("painted")
+    for question in (window.region, window.focused, window.focus):
+        with pytest.raises(DisplayGone, match=r"^expected the X display to stay, it is gone"):
+            question()
+    window.close()
+    painted.drop()
 
 
 def test_a_focus_that_follows_the_pointer_is_where_the_pointer_is(
