@@ -15,11 +15,13 @@ from rich.markup import escape
 from rich.progress import track
 
 from aimbot.config import Settings, load_settings
+from aimbot.recorded import check_session
 from aimbot.replaying import iterate_frames
 from capture.clock import monotonic_ns
 from capture.errors import UserError
 from capture.frame import Frame
 from capture.replay import ReplaySource, open_replay
+from capture.session import Session
 from capture.source import LiveSource, open_source
 from capture.window import FocusWatch
 
@@ -88,11 +90,21 @@ def print_note(text: str) -> None:
 
 
 def open_recording(path: Path, note: Callable[[str], None] = print_note) -> ReplaySource:
-    """A recording whose frames come as they are asked for; `note` is told if it was cut."""
+    """A recording whose frames come as they are asked for; `note` is told if it was cut.
+
+    UserError for a session that no run wrote.
+    """
     recording = open_replay(path, paced=False, clock=monotonic_ns)
-    if recording.session is not None and recording.session.warning:
-        note(recording.session.warning)
+    if recording.session is not None:
+        check_recorded(recording.session, note)
     return recording
+
+
+def check_recorded(session: Session, note: Callable[[str], None] = print_note) -> None:
+    """Tell `note` if a session was cut; UserError for one that no run wrote."""
+    check_session(session)
+    if session.warning:
+        note(session.warning)
 
 
 def index_rows(recording: ReplaySource) -> dict[int, dict[str, Any]]:

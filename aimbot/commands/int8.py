@@ -5,11 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from aimbot.commands.common import check_suffix, show_progress, stderr
+from aimbot.commands.common import check_suffix, open_recording, show_progress, stderr
 from aimbot.replaying import iterate_frames
-from capture.clock import monotonic_ns
 from capture.errors import UserError
-from capture.replay import open_replay
 from detection.detector import find_model
 
 if TYPE_CHECKING:
@@ -34,7 +32,7 @@ def convert_to_int8(
     from detection.training.formats import read_dataset
 
     check_suffix(out, ".onnx")
-    recording = open_replay(calibration, paced=False, clock=monotonic_ns)
+    recording = open_recording(calibration)
     try:
         result = convert_int8(
             find_model(model),
