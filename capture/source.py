@@ -46,7 +46,7 @@ class CaptureSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     window: str | None = None
-    """Part of a window's title, in any case; the window is followed as it moves."""
+    """Part of a window's title, in any case, of several the first; the window is followed as it moves."""
     region: str | None = None
     """X,Y,W,H in pixels of the whole screen."""
     monitor: int | None = Field(default=None, ge=0)

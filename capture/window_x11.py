@@ -35,8 +35,8 @@ def _find_on(display: Display, title: str) -> "X11Window":
         clients = list(_iterate_clients(display))
         for named in (clients, list(_iterate_tree(display, display.screen().root))):
             found = _match_title(title, [name for _, name in named])
-            if found is not None:
-                return X11Window(display, *named[found])
+            if found:
+                return X11Window(display, *named[found[0]], _describe_choice([named[one] for one in found]))
     raise UserError(_describe_missing(title, [name for _, name in clients or named]))
 
 
@@ -54,9 +54,9 @@ def list_titles() -> list[str]:
 class X11Window:
     """A window by its id, over a connection of its own."""
 
-    def __init__(self, display: Display, window_id: int, title: str) -> None:
+    def __init__(self, display: Display, window_id: int, title: str, choice: str | None = None) -> None:
         """Takes over `display`, and closes it at the end."""
-        self.title = title
+        self.title, self.choice = title, choice
         self.window_id = window_id
         self._display = display
         self._root = display.screen().root
@@ -201,19 +201,26 @@ def _read_title(display: Display, window: Any) -> str:
     return title.decode("utf-8", "replace") if isinstance(title, bytes) else str(title or "")
 
 
-def _match_title(wanted: str, titles: list[str]) -> int | None:
-    """Index of the title that is `wanted`, or else of the first that contains it, in any case.
+def _match_title(wanted: str, titles: list[str]) -> list[int]:
+    """Indices of the titles that are `wanted`, or else of those that contain it, in any case.
 
-    None for a blank one, which every title contains.
+    Nothing for a blank one, which every title contains.
     """
     if not wanted.strip():
+        return []
+    numbered = [(index, title, title.casefold()) for index, title in enumerate(titles)]
+    exact = [index for index, title, _ in numbered if title == wanted]
+    alike = [index for index, _, folded in numbered if folded == wanted.casefold()]
+    return exact or alike or [index for index, _, folded in numbered if wanted.casefold() in folded]
+
+
+def _describe_choice(named: list[tuple[int, str]]) -> str | None:
+    """Which window of those that match was taken; None where there is but one."""
+    if len(named) < 2:
         return None
-    folded = [title.casefold() for title in titles]
-    if wanted in titles:
-        return titles.index(wanted)
-    if wanted.casefold() in folded:
-        return folded.index(wanted.casefold())
-    return next((index for index, title in enumerate(folded) if wanted.casefold() in title), None)
+    first, *others = [f"{title!r} ({window_id:#x})" for window_id, title in named]
+    more = f" and {len(others) - TITLES_SHOWN} more" if len(others) > TITLES_SHOWN else ""
+    return f"{len(named)} windows match: {first} was taken, not {', '.join(others[:TITLES_SHOWN])}{more}"
 
 
 def _describe_missing(wanted: str, titles: list[str]) -> str:

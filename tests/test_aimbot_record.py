@@ -13,6 +13,7 @@ from wait_helpers import wait_until
 from aimbot.commands.common import Where
 from aimbot.commands.run import record
 from capture.errors import UserError
+from capture.frame import Region
 from capture.session import read_session
 
 
@@ -63,6 +64,15 @@ def test_what_ended_a_recording_is_told(
     assert result["ended"] == why
     assert result["frames"] == len(read_session(tmp_path / "s").rows) > 0
     assert f"the recording ended: {why}" in " ".join(capsys.readouterr().err.split())
+
+
+def test_which_of_several_windows_is_recorded_is_told(
+    open_window: OpenWindow, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    open_window("Painted one")
+    open_window("Painted two", Region(400, 400, 30, 20))
+    record_window(tmp_path / "s", 0.3)
+    assert "2 windows match: 'Painted one' (" in capsys.readouterr().err
 
 
 def test_a_recording_ends_with_its_time(open_window: OpenWindow, tmp_path: Path) -> None:

@@ -60,6 +60,20 @@ def test_an_exact_title_is_preferred(open_window: OpenWindow, found: Find) -> No
     assert found("doom").title == "DOOM"
 
 
+def test_a_window_that_others_match_as_well_is_told_by_title_and_id(
+    open_window: OpenWindow, found: Find
+) -> None:
+    opened = [open_window(title) for title in ("Game one", "Game two", "Game one")]
+    ids = [window.window.id for window in opened]
+    taken = found("game")
+    region = taken.region()
+    assert region == PLACE
+    named = [f"'Game one' ({ids[0]:#x})", f"'Game two' ({ids[1]:#x})", f"'Game one' ({ids[2]:#x})"]
+    assert taken.choice == f"3 windows match: {named[0]} was taken, not {named[1]}, {named[2]}"
+    assert found("Game one").choice == f"2 windows match: {named[0]} was taken, not {named[2]}"
+    assert found("Game two").choice is None
+
+
 def test_a_title_that_is_missing_is_answered_with_those_there_are_nearest_first(
     open_window: OpenWindow,
 ) -> None:
