@@ -49,8 +49,8 @@ class Window(Protocol):
 def find_window(title: str) -> Window:
     """The window with this title, or else the first whose title contains it, in any case.
 
-    Where several match as well, the first is taken, and its `choice` says so. UserError lists the titles there
-    are, the nearest first.
+    Where several match as well, the first is taken, and its `choice` says so. UserError lists the titles
+    there are, the nearest first.
     """
     return _load_platform().find_window(title)
 
