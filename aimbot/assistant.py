@@ -121,7 +121,13 @@ def run_assistant(plan: RunPlan) -> dict[str, Any]:
         summary["level_changes"] = [list(change) for change in telemetry.level_changes]
     summary["refusals"] = {reason.value: count for reason, count in envelope.refusals.items()}
     if recorder is not None:
-        summary["recorder"] = {"written": recorder.written, "dropped": recorder.dropped}
+        summary["recorder"] = {
+            "written": recorder.written,
+            "dropped": recorder.dropped,
+            "other_size": recorder.other_size,
+        }
+        if recorder.other_size:
+            plan.report(f"not recorded: {recorder.other_size} frames of another size than the first")
     return summary
 
 

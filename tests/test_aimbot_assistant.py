@@ -55,6 +55,21 @@ def test_a_run_moves_records_and_sums_up(tmp_path: Path) -> None:
     assert plan.pointer.events[-1] == ("close",)  # type: ignore[attr-defined]
 
 
+def test_frames_of_another_size_that_are_not_recorded_are_told(tmp_path: Path) -> None:
+    def resized() -> Iterator[Frame]:
+        for frame in frames(20):
+            cut = 480 if frame.frame_id < 10 else 400
+            yield Frame(frame.pixels[:cut], frame.captured_ns, frame.frame_id, Region(0, 0, 640, cut))
+
+    plan = make_plan(0)
+    plan.source, plan.record = ReplaySource(resized(), monotonic_ns, paced=False), tmp_path / "session"
+    lines: list[str] = []
+    plan.report = lines.append
+    recorded = run_assistant(plan)["recorder"]
+    assert recorded["dropped"] == recorded["other_size"] > 0
+    assert f"not recorded: {recorded['other_size']} frames of another size than the first" in lines
+
+
 def test_without_the_persons_hold_nothing_moves_and_it_is_counted() -> None:
     plan = make_plan(20, arm="hold")
     summary = run_assistant(plan)
