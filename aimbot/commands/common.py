@@ -155,8 +155,7 @@ def crop_to(settings: Settings, size_wh: tuple[int, int] | Literal["whole"]) -> 
 def open_live(settings: Settings, stack: ExitStack) -> tuple[LiveSource, FocusWatch | None]:
     """The live source, and a watch of its window's focus where a window is named.
 
-    Says which window was taken, where several match.
-    The source is closed by the grabber that takes it over.
+    Says which window was taken, where several match. The source is closed by the grabber that takes it over.
     """
     source = open_source(settings.capture, monotonic_ns)
     if source.window is None:
