@@ -21,6 +21,7 @@ from aimbot.safety import Gates, SafetyEnvelope
 from aimbot.telemetry import Telemetry
 from capture.clock import Clock, monotonic_ns
 from capture.errors import UserError
+from capture.frame import Region
 from capture.grabber import Grabber
 from capture.recorder import SessionRecorder
 from capture.source import FrameSource
@@ -72,6 +73,7 @@ def run_assistant(plan: RunPlan) -> dict[str, Any]:
     UserError if a protected game runs at the start; one that starts later stops the run.
     """
     refuse_protected()
+    plan.settings = fill_game_width(plan.settings, plan)
     settings, clock = plan.settings, plan.clock
     telemetry = Telemetry()
     aimer = plan.aimer or Aimer(settings.aim, plan.detector.class_names)
@@ -119,7 +121,13 @@ def run_assistant(plan: RunPlan) -> dict[str, Any]:
         summary["level_changes"] = [list(change) for change in telemetry.level_changes]
     summary["refusals"] = {reason.value: count for reason, count in envelope.refusals.items()}
     if recorder is not None:
-        summary["recorder"] = {"written": recorder.written, "dropped": recorder.dropped}
+        summary["recorder"] = {
+            "written": recorder.written,
+            "dropped": recorder.dropped,
+            "other_size": recorder.other_size,
+        }
+        if recorder.other_size:
+            plan.report(f"not recorded: {recorder.other_size} frames of another size than the first")
     return summary
 
 
@@ -129,6 +137,16 @@ def read_gates(person: Person, focus: Focus | None, clock: Clock) -> Gates:
         return Gates(person.armed, True)
     focused, checked_ns = focus.state()
     return Gates(person.armed, focused and clock() - checked_ns <= FOCUS_FRESH_NS)
+
+
+def fill_game_width(settings: Settings, plan: RunPlan) -> Settings:
+    """The settings with the width of what the plan's source crops, where they leave `game_width_px` open."""
+    whole: Region | None = getattr(plan.source, "whole", None)  # recordings have none
+    view = settings.aim.view
+    if whole is None or plan.settings.capture.crop_px == "whole" or view.game_width_px is not None:
+        return settings
+    view = view.model_copy(update={"game_width_px": whole.width_px})
+    return settings.model_copy(update={"aim": settings.aim.model_copy(update={"view": view})})
 
 
 def _open_recorder(plan: RunPlan, stack: ExitStack) -> SessionRecorder | None:
@@ -192,7 +210,7 @@ class Housekeeper:
             self._plan.report(f"settings not reloaded, the old ones stay: {error}")
             return
         if settings is not None:
-            self._loop.change(settings.change())
+            self._loop.change(fill_game_width(settings, self._plan).change())
             old = self._plan.settings
             fixed = [
                 n

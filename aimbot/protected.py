@@ -1,8 +1,9 @@
 """Refuse protected games: known anti-cheat processes, from a data file of names per platform."""
 
 import sys
+import threading
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import resources
 
@@ -10,6 +11,7 @@ import psutil
 
 from capture.errors import UserError
 
+WATCH_PERIOD_S = 2.0
 KEPT_BY_LINUX = 15
 """Characters of a name. The rest is known only where the command line begins with it, as Wine's does not."""
 
@@ -38,6 +40,39 @@ def find_protection(processes: Iterable[str], platform: str = sys.platform) -> s
     if platform == "linux":
         known |= {name[:KEPT_BY_LINUX] for name in known}
     return next((name for name in processes if name.lower() in known), None)
+
+
+class ProtectionWatch:
+    """Looks every WATCH_PERIOD_S, in its own thread, whether an anti-cheat runs by now."""
+
+    def __init__(self, stop: Callable[[], None] = lambda: None) -> None:
+        """`stop` is called at once, on the watch's thread, when one does or the watch fails."""
+        self._stop = stop
+        self._fault: str | None = None
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="protection", daemon=True)
+        self._thread.start()
+
+    def check(self) -> None:
+        """UserError if an anti-cheat was found, or nobody watches any more."""
+        if self._fault is not None:
+            raise UserError(self._fault)
+
+    def close(self) -> None:
+        """Stop, and join the thread."""
+        self._closed.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while not self._closed.wait(WATCH_PERIOD_S):
+                refuse_protected()
+        except UserError as error:
+            self._fault = str(error)
+        except Exception as error:
+            self._fault = f"expected to watch for protected games, which failed: {error!r}"
+        if self._fault is not None:
+            self._stop()
 
 
 def refuse_protected() -> None:

@@ -209,5 +209,7 @@ def _same(expected: Any, got: Any) -> bool:
     if isinstance(expected, list) and isinstance(got, list):
         return len(expected) == len(got) and all(map(_same, expected, got))
     if isinstance(expected, float) or isinstance(got, float):
-        return isinstance(got, int | float) and abs(expected - got) <= TOLERANCE * max(1.0, abs(expected))
+        if not (isinstance(expected, int | float) and isinstance(got, int | float)):
+            return False
+        return abs(expected - got) <= TOLERANCE * max(1.0, abs(expected))
     return bool(expected == got)

@@ -78,7 +78,7 @@ def find_facts(
 
     UserError for rows without detections, and where no target is followed for long enough.
     """
-    if not all("detections" in row and "applied" in row and "stage_ms" in row for row in rows):
+    if not all(name in row for row in rows for name in ("detections", "applied", "sent_ns", "stage_ms")):
         raise UserError(
             "expected a session with detections and moves in its rows, got one of pictures alone; "
             "record it with run --record"

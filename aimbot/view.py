@@ -16,7 +16,7 @@ class ViewSettings(BaseModel):
 
     fov_deg: float = Field(90.0, gt=1, lt=179, description="horizontal field of view")
     game_width_px: int | None = Field(
-        None, gt=0, description="width that fov_deg spans; unset: the captured frame's width"
+        None, gt=0, description="width that fov_deg spans; unset: that of what is captured, uncropped"
     )
     pixel_aspect: float = Field(
         1.0, gt=0.2, lt=5, description="height of the game's pixels over their width; Doom's are 1.2"

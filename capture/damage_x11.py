@@ -52,5 +52,6 @@ def open_damage() -> ScreenDamage | None:
             return ScreenDamage(display)
     except (error.XError, error.ConnectionClosedError):
         pass  # a proxy may name an extension that it does not carry
-    display.close()
+    with suppress(error.ConnectionClosedError):  # the server may be gone
+        display.close()
     return None

@@ -3,6 +3,8 @@
 import math
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import mss
@@ -14,9 +16,10 @@ from capture.damage import DrawingWatch, open_damage
 from capture.errors import UserError
 from capture.frame import Frame, Pixels, Region
 from capture.source import CaptureSettings, parse_region
-from capture.window import Window, WindowGone, find_window
+from capture.window import DisplayGone, Window, WindowGone, find_window
 
 FOLLOW_PERIOD_NS = 100_000_000
+MSS_ERRORS = (ScreenShotError, AssertionError)  # the second where no reply came
 
 
 class ScreenSource:
@@ -42,8 +45,8 @@ class ScreenSource:
         self._screen: Any = None
         self._followed: Window | None = None
         self._monitor: int | None = None
+        self.whole: Region
         self._bounds: Region
-        self._whole: Region
         self._check_settings()
         self._watch = DrawingWatch(open_damage() if settings.on_damage else None)
         self._due_ns = self._followed_ns = clock()
@@ -53,13 +56,18 @@ class ScreenSource:
         self._last_raw = bytearray()
 
     def grab(self) -> Frame | None:
-        """The next frame that shows something new; None once closed, or when the window is gone."""
-        with self._lock:
+        """The next frame that shows something new; None once closed, or when the window is gone.
+
+        UserError when the display is gone, or can no longer be read.
+        """
+        with self._lock, _blame_screen():
             try:
                 while self._await_turn():
                     frame = self._look()
                     if frame is not None:
                         return frame
+            except DisplayGone:
+                raise
             except WindowGone:
                 self.gone = True
                 self._closed.set()
@@ -71,10 +79,18 @@ class ScreenSource:
         self._closed.set()
         with self._lock:
             self._watch.close()
-            for part in (self._screen, self._followed, self.window):
-                if part is not None:
-                    part.close()
-            self._screen = self._followed = self.window = None
+            self._close_screen()
+            for window in (self._followed, self.window):
+                if window is not None:
+                    window.close()
+            self._followed = self.window = None
+
+    def _close_screen(self) -> None:
+        """Close mss, once only: it says when the display was gone, and frees its connection all the same."""
+        screen, self._screen = self._screen, None
+        if screen is not None:
+            with suppress(*MSS_ERRORS):
+                screen.close()
 
     def _await_turn(self) -> bool:
         """Wait until the next look is due; False once closed."""
@@ -98,7 +114,7 @@ class ScreenSource:
             self._connect()
         try:
             return self._shoot()
-        except ScreenShotError:
+        except MSS_ERRORS:
             self._connect()  # the screen may have a new size
             return self._shoot()
 
@@ -129,56 +145,62 @@ class ScreenSource:
         """What to look at now; some of it may be outside the screen."""
         now_ns = self._clock()
         if self._followed is not None and now_ns >= self._followed_ns:
-            self._whole = self._followed.region()
+            self.whole = self._followed.region()
             self._followed_ns = now_ns + FOLLOW_PERIOD_NS
         crop = self._settings.crop_px
-        return self._whole if isinstance(crop, str) else self._whole.crop_centre(*crop)
+        return self.whole if isinstance(crop, str) else self.whole.crop_centre(*crop)
 
     def _connect(self) -> None:
         """Open the connections of the thread that grabs."""
-        if self._screen is not None:
-            self._screen.close()
+        self._close_screen()
         self._screen = _open_screen(self._settings.backend)
         monitors = _read_monitors(self._screen)
         self._bounds = monitors[0]
         if self._monitor is not None and self._monitor < len(monitors):
-            self._whole = monitors[self._monitor]
+            self.whole = monitors[self._monitor]
         if self.window is not None and self._followed is None:
             self._followed = self.window.reconnect()
 
     def _check_settings(self) -> None:
         """Find what the settings name, over connections of the thread that opens the source."""
-        with _open_screen(self._settings.backend) as screen:
+        with _blame_screen(), _open_screen(self._settings.backend) as screen:
             monitors = _read_monitors(screen)
         self._bounds = monitors[0]
         if self._settings.window is not None:
             self.window = find_window(self._settings.window)
-            self._whole, name = self.window.region(), f"window {self.window.title!r}"
+            self.whole, name = self.window.region(), f"window {self.window.title!r}"
         elif self._settings.region is not None:
             asked = parse_region(self._settings.region)
-            self._whole, name = asked.clamp_to(self._bounds) or asked, "region"
+            self.whole, name = asked.clamp_to(self._bounds) or asked, "region"
         else:
             index = 1 if self._settings.monitor is None else self._settings.monitor
             if not 0 <= index < len(monitors):
                 there = ", ".join(f"{number} ({region})" for number, region in enumerate(monitors))
                 raise UserError(f"expected a monitor that exists, got {index}; there are {there}")
-            self._whole, name, self._monitor = monitors[index], f"monitor {index}", index
+            self.whole, name, self._monitor = monitors[index], f"monitor {index}", index
         if self._locate().clamp_to(self._bounds) is None:
             if self.window is not None:
                 self.window.close()
             raise UserError(
-                f"expected a {name} on the screen ({self._bounds}), got {self._whole}; move it there"
+                f"expected a {name} on the screen ({self._bounds}), got {self.whole}; move it there"
             )
 
 
 def _open_screen(backend: str) -> Any:
+    return mss.MSS(backend="default" if backend == "auto" else backend)
+
+
+@contextmanager
+def _blame_screen() -> Iterator[None]:
+    """UserError for a screen that cannot be opened or read."""
     try:
-        return mss.MSS(backend="default" if backend == "auto" else backend)
-    except ScreenShotError as error:
+        yield
+    except MSS_ERRORS as error:
         found = os.environ.get("DISPLAY")
         came = f"DISPLAY={found} failed" if found else "DISPLAY is not set"
+        reason = str(error).partition("\n")[0] or "it does not answer"
         raise UserError(
-            f"expected a screen, {came} ({error}); start from a desktop, or under xvfb-run"
+            f"expected a screen, {came} ({reason}); start from a desktop, or under xvfb-run"
         ) from error
 
 

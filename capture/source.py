@@ -10,7 +10,7 @@ from capture.errors import UserError
 from capture.frame import Frame, Region
 from capture.window import Window
 
-BackendName = Literal["auto", "xshmgetimage", "xgetimage", "xlib"]
+BackendName = Literal["auto", "xshmgetimage", "xgetimage"]
 REGION = re.compile(r"\s*(-?\d+)\s*,\s*(-?\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*")
 
 
@@ -34,6 +34,8 @@ class LiveSource(FrameSource, Protocol):
     """The followed window. Its connection belongs to whoever opened the source: see `Window.reconnect`."""
     unchanged: int
     """Looks at the screen that showed nothing new."""
+    whole: Region
+    """What is looked at, uncropped, as it was found last."""
     gone: bool
     """Whether the source is over because the window was closed."""
 
@@ -44,7 +46,7 @@ class CaptureSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     window: str | None = None
-    """Part of a window's title, in any case; the window is followed as it moves."""
+    """Part of a window's title, in any case, of several the first; the window is followed as it moves."""
     region: str | None = None
     """X,Y,W,H in pixels of the whole screen."""
     monitor: int | None = Field(default=None, ge=0)
@@ -58,7 +60,10 @@ class CaptureSettings(BaseModel):
     repeat_s: float = Field(default=0.0, ge=0)
     """A picture that stays the same is emitted again after this time, with the same pixel array; 0: never."""
     backend: BackendName = "auto"
-    """How mss reads the screen; auto is its shared-memory backend, which falls back by itself."""
+    """How mss reads the screen; auto is its shared-memory backend, which falls back by itself.
+
+    Its backend xlib is left out: that may be closed only by the thread that opened it.
+    """
 
 
 def open_source(settings: CaptureSettings, clock: Clock) -> LiveSource:

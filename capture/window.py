@@ -14,8 +14,12 @@ from capture.frame import Region
 FOCUS_PERIOD_S = 0.02
 
 
-class WindowGone(Exception):  # noqa: N818 - an event more than an error: games are closed
-    """The window was closed, or its display was."""
+class WindowGone(UserError):  # noqa: N818 - an event more than an error
+    """The window was closed, or its display was; who expects that a game is closed catches it."""
+
+
+class DisplayGone(WindowGone):
+    """The display was closed, with all that is on it."""
 
 
 class Window(Protocol):
@@ -23,6 +27,8 @@ class Window(Protocol):
 
     title: str
     """As it was when the window was found."""
+    choice: str | None
+    """Which window was taken, in a line, where several matched as well."""
 
     def region(self) -> Region:
         """Where its client area (without decoration) lies on the screen; it may be partly outside."""
@@ -43,7 +49,8 @@ class Window(Protocol):
 def find_window(title: str) -> Window:
     """The window with this title, or else the first whose title contains it, in any case.
 
-    UserError lists the titles there are, the nearest first.
+    Where several match as well, the first is taken, and its `choice` says so. UserError lists the titles
+    there are, the nearest first.
     """
     return _load_platform().find_window(title)
 

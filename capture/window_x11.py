@@ -3,7 +3,7 @@
 import difflib
 import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from Xlib import X, Xatom, error
@@ -12,43 +12,51 @@ from Xlib.protocol import event
 
 from capture.errors import UserError
 from capture.frame import Region
-from capture.window import WindowGone
+from capture.window import DisplayGone, WindowGone
 
 Answer = TypeVar("Answer")
 TITLES_SHOWN = 10
+DISPLAY_GONE = "expected the X display to stay, it is gone; start the game, and this again"
 
 
 def find_window(title: str) -> "X11Window":
     """See `capture.window.find_window`."""
     display = _connect()
     try:
+        return _find_on(display, title)
+    except BaseException:
+        _disconnect(display)
+        raise
+
+
+def _find_on(display: Display, title: str) -> "X11Window":
+    """The window, which takes over the display."""
+    with _blame_display():
         clients = list(_iterate_clients(display))
         for named in (clients, list(_iterate_tree(display, display.screen().root))):
             found = _match_title(title, [name for _, name in named])
-            if found is not None:
-                return X11Window(display, *named[found])
-        raise UserError(_describe_missing(title, [name for _, name in clients or named]))
-    except BaseException:
-        display.close()
-        raise
+            if found:
+                return X11Window(display, *named[found[0]], _describe_choice([named[one] for one in found]))
+    raise UserError(_describe_missing(title, [name for _, name in clients or named]))
 
 
 def list_titles() -> list[str]:
     """See `capture.window.list_titles`."""
     display = _connect()
     try:
-        named = list(_iterate_clients(display)) or list(_iterate_tree(display, display.screen().root))
+        with _blame_display():
+            named = list(_iterate_clients(display)) or list(_iterate_tree(display, display.screen().root))
         return [name for _, name in named]
     finally:
-        display.close()
+        _disconnect(display)
 
 
 class X11Window:
     """A window by its id, over a connection of its own."""
 
-    def __init__(self, display: Display, window_id: int, title: str) -> None:
+    def __init__(self, display: Display, window_id: int, title: str, choice: str | None = None) -> None:
         """Takes over `display`, and closes it at the end."""
-        self.title = title
+        self.title, self.choice = title, choice
         self.window_id = window_id
         self._display = display
         self._root = display.screen().root
@@ -71,19 +79,19 @@ class X11Window:
         try:
             display = Display(self._display.get_display_name())
         except (error.DisplayError, error.ConnectionClosedError, OSError) as caught:
-            raise WindowGone(f"the display of window {self.title!r} is gone: {caught}") from caught
+            raise DisplayGone(f"{DISPLAY_GONE} ({caught})") from caught
         return X11Window(display, self.window_id, self.title)
 
     def close(self) -> None:
         """Close the connection."""
-        with suppress(error.ConnectionClosedError):  # the display may be gone
-            self._display.close()
+        _disconnect(self._display)
 
     def _ask(self, question: Callable[[], Answer]) -> Answer:
         try:
-            return question()
-        except (error.BadWindow, error.BadDrawable, error.ConnectionClosedError) as caught:
-            raise WindowGone(f"window {self.title!r} is gone") from caught
+            with _blame_display():
+                return question()
+        except error.XError as caught:
+            raise WindowGone(f"expected window {self.title!r} to stay, it is gone; open it again") from caught
 
     def _read_region(self) -> Region:
         size = self._window.get_geometry()
@@ -141,6 +149,20 @@ def _connect() -> Display:
         raise UserError(f"expected an X display at DISPLAY={name}, got: {caught}; mend it") from caught
 
 
+def _disconnect(display: Display) -> None:
+    with suppress(error.ConnectionClosedError):  # the display may be gone
+        display.close()
+
+
+@contextmanager
+def _blame_display() -> Iterator[None]:
+    """DisplayGone for a display that goes away."""
+    try:
+        yield
+    except error.ConnectionClosedError as caught:
+        raise DisplayGone(DISPLAY_GONE) from caught
+
+
 def _iterate_clients(display: Display) -> Iterator[tuple[int, str]]:
     """Ids and titles of the window manager's windows; nothing without one."""
     listed = display.screen().root.get_full_property(display.get_atom("_NET_CLIENT_LIST"), Xatom.WINDOW)
@@ -179,19 +201,26 @@ def _read_title(display: Display, window: Any) -> str:
     return title.decode("utf-8", "replace") if isinstance(title, bytes) else str(title or "")
 
 
-def _match_title(wanted: str, titles: list[str]) -> int | None:
-    """Index of the title that is `wanted`, or else of the first that contains it, in any case.
+def _match_title(wanted: str, titles: list[str]) -> list[int]:
+    """Indices of the titles that are `wanted`, or else of those that contain it, in any case.
 
-    None for a blank one, which every title contains.
+    Nothing for a blank one, which every title contains.
     """
     if not wanted.strip():
+        return []
+    numbered = [(index, title, title.casefold()) for index, title in enumerate(titles)]
+    exact = [index for index, title, _ in numbered if title == wanted]
+    alike = [index for index, _, folded in numbered if folded == wanted.casefold()]
+    return exact or alike or [index for index, _, folded in numbered if wanted.casefold() in folded]
+
+
+def _describe_choice(named: list[tuple[int, str]]) -> str | None:
+    """Which window of those that match was taken; None where there is but one."""
+    if len(named) < 2:
         return None
-    folded = [title.casefold() for title in titles]
-    if wanted in titles:
-        return titles.index(wanted)
-    if wanted.casefold() in folded:
-        return folded.index(wanted.casefold())
-    return next((index for index, title in enumerate(folded) if wanted.casefold() in title), None)
+    first, *others = [f"{title!r} ({window_id:#x})" for window_id, title in named]
+    more = f" and {len(others) - TITLES_SHOWN} more" if len(others) > TITLES_SHOWN else ""
+    return f"{len(named)} windows match: {first} was taken, not {', '.join(others[:TITLES_SHOWN])}{more}"
 
 
 def _describe_missing(wanted: str, titles: list[str]) -> str:

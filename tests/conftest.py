@@ -86,6 +86,11 @@ class PaintedWindow:
         self._display.sync()
         return child
 
+    def drop(self) -> None:
+        """Close what is left of the connection to a display that is gone."""
+        self.is_open = False
+        self._display.display.close_internal("client")
+
     def close(self) -> None:
         if self.is_open:
             self.is_open = False

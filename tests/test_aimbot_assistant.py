@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from aim_helpers import LoggingPointer, ScriptedDetector, make_detections, make_frame
 
-from aimbot.assistant import RunPlan, run_assistant
+from aimbot.assistant import RunPlan, fill_game_width, run_assistant
 from aimbot.config import Settings, SettingsFile, load_settings
 from aimbot.hotkeys import HotkeySettings, Person
+from aimbot.view import View, ViewSettings
 from capture.clock import monotonic_ns, sleep_s
 from capture.errors import UserError
-from capture.frame import Frame
+from capture.frame import Frame, Region
 from capture.replay import ReplaySource
 from capture.session import read_session
 
@@ -52,6 +53,21 @@ def test_a_run_moves_records_and_sums_up(tmp_path: Path) -> None:
     assert summary["frames"] + summary["capture"]["overwritten"] == 40
     assert {"loop_fps", "age_at_move_ms", "stages_ms", "late", "refusals"} <= set(summary)
     assert plan.pointer.events[-1] == ("close",)  # type: ignore[attr-defined]
+
+
+def test_frames_of_another_size_that_are_not_recorded_are_told(tmp_path: Path) -> None:
+    def resized() -> Iterator[Frame]:
+        for frame in frames(20):
+            cut = 480 if frame.frame_id < 10 else 400
+            yield Frame(frame.pixels[:cut], frame.captured_ns, frame.frame_id, Region(0, 0, 640, cut))
+
+    plan = make_plan(0)
+    plan.source, plan.record = ReplaySource(resized(), monotonic_ns, paced=False), tmp_path / "session"
+    lines: list[str] = []
+    plan.report = lines.append
+    recorded = run_assistant(plan)["recorder"]
+    assert recorded["dropped"] == recorded["other_size"] > 0
+    assert f"not recorded: {recorded['other_size']} frames of another size than the first" in lines
 
 
 def test_without_the_persons_hold_nothing_moves_and_it_is_counted() -> None:
@@ -109,6 +125,45 @@ def test_an_edited_profile_is_taken_over_and_an_invalid_one_reported(tmp_path: P
         line.startswith("settings not reloaded, the old ones stay: unknown setting loop.bugdet")
         for line in lines
     )
+
+
+class CroppedSource(ReplaySource):
+    """Frames 640 wide from the middle of a window of 1920."""
+
+    whole = Region(0, 0, 1920, 1080)
+
+
+def test_a_crop_is_aimed_in_by_the_width_of_the_whole_window_also_after_a_reload(tmp_path: Path) -> None:
+    path = tmp_path / "game.toml"
+    path.write_text("[loop]\nbudget_ms = 10000\n")
+    plan = make_plan(200, load_settings(str(path)), arm="hold")
+    plan.source = CroppedSource(frames(200), monotonic_ns, paced=False)
+    plan.watch, plan.record = SettingsFile(str(path)), tmp_path / "session"
+    lines: list[str] = []
+
+    def report(line: str) -> None:
+        lines.append(line)
+        if len(lines) == 1:
+            path.write_text("[loop]\nbudget_ms = 20000\n")
+
+    plan.report = report
+    run_assistant(plan)
+    assert any(line.startswith("settings reloaded") for line in lines)
+    session = read_session(plan.record)
+    assert session.header["settings"]["aim"]["view"]["game_width_px"] == 1920
+    view = ViewSettings(fov_deg=90, game_width_px=1920)
+    expected = View(view, (640, 480)).offset_counts((440, 232))
+    bearings = [row["target"]["bearing_counts"] for row in session.rows if row["target"]]
+    assert len(bearings) > 100  # nothing moves, so that they stay
+    assert all(bearing == pytest.approx(expected, rel=1e-3) for bearing in bearings)
+
+
+def test_a_whole_picture_and_a_width_that_is_set_are_left_as_they_are() -> None:
+    plan = make_plan(0, load_settings("default", ['capture.crop_px="whole"']))
+    plan.source = CroppedSource(frames(0), monotonic_ns, paced=False)
+    assert fill_game_width(plan.settings, plan) is plan.settings
+    plan.settings = load_settings("default", ["aim.view.game_width_px=800"])
+    assert fill_game_width(plan.settings, plan) is plan.settings
 
 
 def test_a_watch_that_fails_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -310,6 +310,18 @@ def test_the_doctor_reports_as_json() -> None:
     assert "openvino" in report["backend"]
 
 
+@pytest.mark.parametrize("display", ["", ":987"])
+def test_the_doctor_opens_the_display(xvfb_display: str, display: str) -> None:
+    dead = json.loads(call("doctor", "--json", display=display).stdout)
+    found = {check["name"]: check for check in dead["checks"]}["display"]
+    assert not found["ok"]
+    assert "expected a screen, DISPLAY" in found["found"]
+    assert dead["capture"] == "none"
+    live = json.loads(call("doctor", "--json", display=xvfb_display).stdout)
+    assert live["checks"][1] == {"name": "display", "ok": True, "found": xvfb_display, "mend": ""}
+    assert live["capture"] == "mss, 1280×960"
+
+
 def test_a_folder_to_write_into_that_is_a_file_is_the_users_mistake(tmp_path: Path) -> None:
     write_image(tmp_path / "images", "a.png")
     (tmp_path / "file").write_text("")

@@ -2,16 +2,21 @@
 
 import threading
 from contextlib import ExitStack
+from typing import Self
 
 import pytest
+from aim_helpers import LoggingPointer
+from conftest import OpenWindow
 from wait_helpers import wait_until
 from Xlib import XK, X, display
 from Xlib.ext import xtest
 
+from aimbot.commands import demo
 from aimbot.commands.demo import attend_person, take_score
 from aimbot.config import load_settings
 from arena.display import is_own, use_display
 from capture.errors import UserError
+from capture.frame import Region
 
 
 def strike(server: display.Display, name: str) -> None:
@@ -33,6 +38,59 @@ def test_the_exit_key_ends_the_demo_without_a_score() -> None:
     server.close()
     with pytest.raises(UserError, match="the exit key ended it"):
         take_score(None, person)  # type: ignore[arg-type] # it is not asked
+
+
+class StillGame:
+    """A window that is there, and a game that does nothing."""
+
+    window_title = "Painted game"
+    over = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to end."""
+
+    def wait_ready(self) -> None:
+        """It is."""
+
+    def go(self) -> None:
+        """It does not."""
+
+
+@pytest.mark.parametrize("focused", [True, False])
+def test_the_first_motion_goes_to_the_games_window_or_nowhere(
+    open_window: OpenWindow, monkeypatch: pytest.MonkeyPatch, focused: bool
+) -> None:
+    pointer = LoggingPointer()
+    monkeypatch.setattr(demo, "open_pointer", lambda: pointer)
+    monkeypatch.setattr(demo, "FOCUS_TRY_S", 0.001)
+    if not focused:
+        monkeypatch.setattr("capture.window_x11.X11Window.focus", lambda _window: None)
+    window = open_window("Other", Region(400, 400, 50, 50))
+    open_window()
+    window.set_input_focus(window.window)
+    assert demo.enter_game(StillGame(), load_settings("default")) is pointer
+    assert [event for event in pointer.events if event[0] == "move"] == [("move", 1, 0)] * focused
+
+
+def test_a_protected_game_that_starts_stops_the_blind_player(
+    open_window: OpenWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pointer, processes = LoggingPointer(), ["game"]
+    monkeypatch.setattr(demo, "open_pointer", lambda: pointer)
+    monkeypatch.setattr("arena.process.GameProcess", lambda *_arguments: StillGame())
+    monkeypatch.setattr("aimbot.protected.WATCH_PERIOD_S", 0.01)
+    monkeypatch.setattr("aimbot.protected.list_processes", lambda: processes)
+    monkeypatch.setattr(demo, "take_score", lambda *_: pytest.fail("it was played to its end"))
+    open_window()
+    starter = threading.Timer(1.0, processes.append, ["vgc.exe"])
+    starter.start()
+    with pytest.raises(UserError, match=r"found vgc\.exe running"):
+        demo.play_blind(load_settings("default"), 60, 1)
+    starter.join()
+    assert pointer.events.count(("press",)) == pointer.events.count(("release",)) > 0
 
 
 def test_nobody_listens_on_a_display_that_nobody_sees(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -148,6 +148,14 @@ def test_known_anti_cheats_are_found_on_every_platform_whatever_their_case(platf
     assert find_protection(["bash", "doom", "python3"], platform) is None
 
 
+@pytest.mark.parametrize(
+    "name", ["start_protected_game.exe", "EasyAntiCheat_launcher.exe", "EasyAntiCheat_EOS_Setup.exe"]
+)
+def test_launchers_of_protected_games_are_known_whole_and_cut_off(name: str) -> None:
+    assert find_protection([name], "win32") == name
+    assert find_protection([name[:15]], "linux") == name[:15]
+
+
 def test_a_name_that_linux_cut_off_is_known() -> None:
     assert find_protection(["UncheaterServic"], "linux") == "UncheaterServic"
     assert find_protection(["UncheaterServic"], "win32") is None

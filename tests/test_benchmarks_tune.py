@@ -1,6 +1,7 @@
 """Settings for a wish: the search in the simulated game, and the command around it."""
 
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,16 @@ def test_the_shipped_recording_shows_a_game_of_35_pictures_a_second() -> None:
 def test_a_session_of_another_game_is_refused() -> None:
     with pytest.raises(UserError, match=r"--set aim\.view\.yaw_deg_per_count=0\.131836"):
         read_facts(RECORDING, load_settings("default"))
+
+
+def test_the_width_of_a_session_that_was_cropped_is_the_recorded_one(tmp_path: Path) -> None:
+    folder = tmp_path / "session"
+    shutil.copytree(RECORDING, folder)
+    header = json.loads((folder / "header.json").read_text())
+    header["settings"]["aim"]["view"]["game_width_px"] = 1920
+    (folder / "header.json").write_text(json.dumps(header))
+    wide = load_settings("doom", ["aim.view.game_width_px=1920"])
+    assert read_facts(folder, load_settings("doom")) == read_facts(RECORDING, wide)
 
 
 def test_a_session_of_pictures_alone_is_one_line(tmp_path: Path) -> None:

@@ -81,6 +81,56 @@ def test_a_segment_without_pictures_ends_what_is_whole(tmp_path: Path) -> None:
     assert [frame.frame_id for frame in grab_all(open_fast(tmp_path))] == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"")])
+def test_a_segment_that_is_missing_in_the_middle_is_named(
+    tmp_path: Path, damage: Callable[[Path], object]
+) -> None:
+    write_session(tmp_path, [make_frame(index, index) for index in range(11)])
+    damage(tmp_path / "frames-00001.mkv")
+    session = read_session(tmp_path)
+    assert session.warning == (
+        f"{tmp_path}: frames-00001.mkv is missing or damaged; 4 frames are whole, 7 rows were dropped"
+    )
+
+
+def test_a_segment_that_is_damaged_in_the_middle_is_an_error_once_it_is_reached(tmp_path: Path) -> None:
+    write_session(tmp_path, [make_frame(index, index) for index in range(11)])
+    path = tmp_path / "frames-00001.mkv"
+    path.write_bytes(path.read_bytes()[:-4000])
+    source = open_fast(tmp_path)
+    for index in range(4):
+        frame = source.grab()
+        assert frame is not None
+        assert frame.frame_id == index
+    with pytest.raises(UserError, match=r"frames-00001\.mkv, got \d, the file is damaged; remove it"):
+        grab_all(source)
+    source.close()
+    path.unlink()
+    assert len(grab_all(open_fast(tmp_path))) == 4
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("{", "Expecting property name"),
+        ("[" * 100_000, "maximum recursion"),
+        ("7", "input should be a valid dictionary"),
+        ('{"captured_ns":1,"region":[3,4,32,24]}', "frame_id: field required"),
+        ('{"frame_id":"1","captured_ns":1,"region":[3,4,32,24]}', "frame_id: "),
+        ('{"frame_id":1,"captured_ns":1e30,"region":[3,4,32,24]}', "captured_ns: "),
+        ('{"frame_id":1,"captured_ns":1,"region":[3,4,32]}', r"region\.3: field required"),
+        ('{"frame_id":1,"captured_ns":1,"region":[3,4,0,24]}', r"region\.2: "),
+        ('{"frame_id":0,"captured_ns":1,"region":[3,4,32,24]}', "a frame_id or captured_ns that goes back"),
+    ],
+)
+def test_a_row_that_is_damaged_is_named_by_its_line(tmp_path: Path, line: str, fault: str) -> None:
+    write_session(tmp_path, [make_frame(index, index) for index in range(4)])
+    rows = (tmp_path / "frames.jsonl").read_text().splitlines()
+    (tmp_path / "frames.jsonl").write_text("\n".join([rows[0], line, *rows[2:]]) + "\n")
+    with pytest.raises(UserError, match=rf"frames\.jsonl, line 2, got {fault}[^\n]*$"):
+        read_session(tmp_path)
+
+
 def test_pictures_beyond_the_rows_are_left_out(tmp_path: Path) -> None:
     write_session(tmp_path, [make_frame(index, index) for index in range(6)])
     rows = tmp_path / "frames.jsonl"

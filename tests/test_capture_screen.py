@@ -7,11 +7,15 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from conftest import SCREEN, OpenWindow, PaintedWindow
+from mss.exception import ScreenShotError
+from pydantic import ValidationError
 
+from arena.display import start_xvfb
 from capture.clock import monotonic_ns
 from capture.errors import UserError
 from capture.frame import Frame, Region
 from capture.source import CaptureSettings, LiveSource, open_source
+from capture.window import DisplayGone
 
 pytestmark = pytest.mark.usefixtures("xvfb_display")
 
@@ -40,7 +44,7 @@ def await_drawing(source: LiveSource, window: PaintedWindow) -> None:
     painter.join()
 
 
-@pytest.mark.parametrize("backend", ["auto", "xshmgetimage", "xgetimage", "xlib"])
+@pytest.mark.parametrize("backend", ["auto", "xshmgetimage", "xgetimage"])
 def test_every_pixel_is_what_the_window_painted(open_window: OpenWindow, backend: str) -> None:
     window = open_window(region=Region(100, 80, 64, 48), colour=0x203040)
     window.paint(0xFF8001, left=10, top=5, width=7, height=3)
@@ -101,7 +105,9 @@ def test_without_more_said_a_whole_monitor_is_seen(settings: dict[str, object]) 
 def test_a_crop_is_taken_around_the_centre(open_window: OpenWindow) -> None:
     open_window(region=Region(200, 100, 100, 80))
     with opened(window="painted", crop_px=(20, 10)) as source:
+        assert source.whole == Region(200, 100, 100, 80)
         assert grab(source).region == Region(240, 135, 20, 10)
+        assert source.whole == Region(200, 100, 100, 80)
 
 
 def test_a_window_is_followed_as_it_moves(open_window: OpenWindow) -> None:
@@ -156,6 +162,48 @@ def test_a_screen_that_refuses_is_opened_anew(open_window: OpenWindow) -> None:
         screen.close()  # as good as a change of the screen's size: the next screenshot fails
         assert grab(source).frame_id == 1
         assert source._screen is not screen  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("backend", ["auto", "xgetimage"])
+def test_a_display_that_goes_away_is_one_line_and_closed_once(
+    monkeypatch: pytest.MonkeyPatch, backend: str
+) -> None:
+    with start_xvfb((320, 240)) as name:
+        monkeypatch.setenv("DISPLAY", name)
+        source = open_source(CaptureSettings.model_validate({"backend": backend}), monotonic_ns)
+        grab(source)
+    with pytest.raises(UserError, match=r"^expected a screen, DISPLAY=\S+ failed [^\n]*$"):
+        source.grab()
+    source.close()
+    source.close()
+
+
+def test_a_display_that_goes_away_is_told_from_a_window_that_is_closed(
+    open_window: OpenWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_window: object) -> Region:
+        raise DisplayGone("it is gone")
+
+    open_window()
+    with opened(window="painted") as source:
+        monkeypatch.setattr("capture.window_x11.X11Window.region", fail)
+        with pytest.raises(DisplayGone):
+            source.grab()
+        assert not source.gone
+
+
+def test_a_screen_that_fails_while_it_is_opened_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_screen: object) -> None:
+        raise ScreenShotError("BadMatch\nin request 73")
+
+    monkeypatch.setattr("capture.screen._read_monitors", fail)
+    with pytest.raises(UserError, match=r"^expected a screen, DISPLAY=\S+ failed \(BadMatch\); [^\n]*$"):
+        open_source(CaptureSettings(), monotonic_ns)
+
+
+def test_xlib_is_no_backend_for_it_must_be_closed_by_the_thread_that_opened_it() -> None:
+    with pytest.raises(ValidationError, match="'auto', 'xshmgetimage' or 'xgetimage'"):
+        CaptureSettings.model_validate({"backend": "xlib"})
 
 
 def test_looks_are_no_more_frequent_than_the_rate(

@@ -17,7 +17,7 @@ from arena.display import start_xvfb
 from capture.clock import monotonic_ns
 from capture.errors import UserError
 from capture.frame import Region
-from capture.window import FocusWatch, Window, WindowGone, find_window, list_titles
+from capture.window import DisplayGone, FocusWatch, Window, WindowGone, find_window, list_titles
 
 INSIDE = (120, 100)
 OUTSIDE = (900, 700)
@@ -60,6 +60,20 @@ def test_an_exact_title_is_preferred(open_window: OpenWindow, found: Find) -> No
     assert found("doom").title == "DOOM"
 
 
+def test_a_window_that_others_match_as_well_is_told_by_title_and_id(
+    open_window: OpenWindow, found: Find
+) -> None:
+    opened = [open_window(title) for title in ("Game one", "Game two", "Game one")]
+    ids = [window.window.id for window in opened]
+    taken = found("game")
+    region = taken.region()
+    assert region == PLACE
+    named = [f"'Game one' ({ids[0]:#x})", f"'Game two' ({ids[1]:#x})", f"'Game one' ({ids[2]:#x})"]
+    assert taken.choice == f"3 windows match: {named[0]} was taken, not {named[1]}, {named[2]}"
+    assert found("Game one").choice == f"2 windows match: {named[0]} was taken, not {named[2]}"
+    assert found("Game two").choice is None
+
+
 def test_a_title_that_is_missing_is_answered_with_those_there_are_nearest_first(
     open_window: OpenWindow,
 ) -> None:
@@ -91,8 +105,20 @@ def test_a_closed_window_is_gone(open_window: OpenWindow, found: Find, question:
     painted = open_window()
     window = found("painted")
     painted.close()
-    with pytest.raises(WindowGone, match="'Painted game' is gone"):
+    with pytest.raises(WindowGone, match="'Painted game' to stay, it is gone"):
         getattr(window, question)()
+
+
+def test_a_display_that_goes_away_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    with start_xvfb((320, 240)) as name:
+        monkeypatch.setenv("DISPLAY", name)
+        painted = PaintedWindow(name, "Painted game", PLACE, 0x203040)
+        window = find_window("painted")
+    for question in (window.region, window.focused, window.focus):
+        with pytest.raises(DisplayGone, match=r"^expected the X display to stay, it is gone"):
+            question()
+    window.close()
+    painted.drop()
 
 
 def test_a_focus_that_follows_the_pointer_is_where_the_pointer_is(

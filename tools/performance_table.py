@@ -2,9 +2,9 @@
 
 The JSON is what benchmarks/tensorrt.py, benchmarks/tensorflow.py and `benchmark peers --json` wrote. By hand
 came "training", a letter for the weights where one network was trained several times; notes.md there says
-what is to be known of the present figures. Where several files of the first two hold the same card, runtime, model, size and precision, the
-times are those of the most rounds, and mAP50, which does not depend on rounds, is that of the most rounds
-among those that have it.
+what is to be known of the present figures. Where several files of the first two hold the same card, runtime,
+model, size and precision, the times are those of the most rounds, and mAP50, which does not depend on rounds,
+is that of the most rounds among those that have it.
 """
 
 import json

@@ -16,6 +16,7 @@ from aimbot.commands.common import (
     check_file,
     gather_settings,
     make_folder,
+    open_recording,
     require_vizdoom,
     shipped_recording,
     show_progress,
@@ -26,7 +27,6 @@ from aimbot.protected import refuse_protected
 from capture.clock import monotonic_ns
 from capture.errors import UserError
 from capture.frame import Frame
-from capture.replay import open_replay
 from capture.source import FrameSource, open_source
 from detection.detector import BackendName, open_detector
 from detection.training.report import require_matplotlib
@@ -176,7 +176,7 @@ def measure_aim(seeds: int, out: Path | None, as_json: bool) -> None:
 
 def read_frames(source: Path | None) -> list[Frame]:
     """Up to FRAMES frames of a recording; by default the shipped one."""
-    recording = open_replay(source or shipped_recording(), paced=False, clock=monotonic_ns)
+    recording = open_recording(source or shipped_recording())
     frames: list[Frame] = []
     while len(frames) < FRAMES and (frame := recording.grab()) is not None:
         frames.append(frame)

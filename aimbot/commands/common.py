@@ -18,11 +18,13 @@ from rich.markup import escape
 from rich.progress import track
 
 from aimbot.config import Settings, load_settings
+from aimbot.recorded import check_session
 from aimbot.replaying import iterate_frames
 from capture.clock import monotonic_ns
 from capture.errors import UserError
 from capture.frame import Frame
 from capture.replay import NOMINAL_HZ, ReplaySource, open_replay
+from capture.session import Session
 from capture.source import LiveSource, open_source
 from capture.window import FocusWatch
 
@@ -111,10 +113,13 @@ def print_note(text: str) -> None:
 
 
 def open_recording(path: Path, note: Callable[[str], None] = print_note) -> ReplaySource:
-    """A recording whose frames come as they are asked for; `note` is told if it was cut."""
+    """A recording whose frames come as they are asked for; `note` is told if it was cut.
+
+    UserError for a session that no run wrote.
+    """
     recording = open_replay(path, paced=False, clock=monotonic_ns)
-    if recording.session is not None and recording.session.warning:
-        note(recording.session.warning)
+    if recording.session is not None:
+        check_recorded(recording.session, note)
     return recording
 
 
@@ -129,6 +134,13 @@ def find_rate_hz(recording: ReplaySource, path: Path) -> float:
         rate_hz = video.get(cv2.CAP_PROP_FPS)
         video.release()
     return min(round(rate_hz, 2), FASTEST_HZ) or NOMINAL_HZ
+
+
+def check_recorded(session: Session, note: Callable[[str], None] = print_note) -> None:
+    """Tell `note` if a session was cut; UserError for one that no run wrote."""
+    check_session(session)
+    if session.warning:
+        note(session.warning)
 
 
 def index_rows(recording: ReplaySource) -> dict[int, dict[str, Any]]:
@@ -179,11 +191,13 @@ def crop_to(settings: Settings, size_wh: tuple[int, int] | Literal["whole"]) -> 
 def open_live(settings: Settings, stack: ExitStack) -> tuple[LiveSource, FocusWatch | None]:
     """The live source, and a watch of its window's focus where a window is named.
 
-    The source is closed by the grabber that takes it over.
+    Says which window was taken, where several match. The source is closed by the grabber that takes it over.
     """
     source = open_source(settings.capture, monotonic_ns)
     if source.window is None:
         return source, None
+    if source.window.choice:
+        print_note(source.window.choice)
     watch = FocusWatch(source.window, monotonic_ns)
     stack.callback(watch.close)
     return source, watch

@@ -7,12 +7,10 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from aimbot.commands.common import CountedFrames, show_progress
+from aimbot.commands.common import CountedFrames, open_recording, show_progress
 from aimbot.config import Settings
-from capture.clock import monotonic_ns
 from capture.errors import UserError
 from capture.frame import Frame
-from capture.replay import open_replay
 from capture.sampling import sample_frames
 from detection.detections import no_detections
 from detection.detector import open_detector
@@ -58,7 +56,7 @@ def export_session(
     _require_empty(out)
     if prelabel == "yolo":
         import_yaml()  # its lack is better known before the work than after
-    recording = open_replay(source, paced=False, clock=monotonic_ns)
+    recording = open_recording(source)
     frames = CountedFrames(recording, show_progress("exporting"))
     images: list[LabelledImage] = []
     with ExitStack() as stack:

@@ -26,9 +26,9 @@ from aimbot.hotkeys import HotkeyListener, Person
 from aimbot.levels import open_levels
 from aimbot.loop import Step
 from aimbot.pointer import Pointer, open_pointer
-from aimbot.protected import refuse_protected
+from aimbot.protected import ProtectionWatch, refuse_protected
 from aimbot.report import draw_row, plot_latency
-from aimbot.safety import SafetyEnvelope
+from aimbot.safety import Gates, SafetyEnvelope
 from aimbot.target import Command
 from capture.clock import local_stamp, monotonic_ns, sleep_s
 from capture.errors import UserError
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 SCENARIO = "defend_the_center"
 BLIND_STEP_S, BLIND_DEG_PER_S = 0.03, 60.0
 GAME_FPS = 35.0
+FIRST_MOTION = Command(1, 0, fire=False)
+FOCUS_TRIES, FOCUS_TRY_S = 20, 0.1
 
 
 def demo(seconds: float, out: Path | None, seed: int, overrides: list[str]) -> dict[str, Any]:
@@ -124,10 +126,13 @@ def play_blind(settings: Settings, seconds: float, seed: int) -> dict[str, Any]:
             )
         )
         person.on_panic = envelope.stop
+        protection = ProtectionWatch(envelope.stop)
+        stack.callback(protection.close)
         game.go()
         step = round(BLIND_DEG_PER_S * BLIND_STEP_S / settings.aim.view.yaw_deg_per_count)
         turns = 0
         while not (game.over or person.exiting):
+            protection.check()
             turns += 1
             envelope.apply(Command(step, 0, fire=turns % 10 < 3), monotonic_ns())
             sleep_s(BLIND_STEP_S)
@@ -152,16 +157,27 @@ def attend_person(settings: Settings, stack: ExitStack) -> Person:
 
 
 def enter_game(game: Any, settings: Settings) -> Pointer:
-    """Wait for the window, give it the focus, and send the first motion, which the game loses."""
+    """Wait for the window, give it the focus, and send the first motion, which the game loses.
+
+    A window that does not get the focus gets no motion either.
+    """
     refuse_protected()
     game.wait_ready()
     window = find_window(settings.capture.window or game.window_title)
-    window.focus()
-    window.close()
-    pointer = open_pointer()
-    pointer.move(1, 0)
+    with (
+        closing(window),
+        SafetyEnvelope(
+            open_pointer(), settings.safety, 1e3, monotonic_ns, lambda: Gates(True, window.focused())
+        ) as envelope,
+    ):
+        window.focus()
+        refuse_protected()
+        for _ in range(FOCUS_TRIES):
+            if not envelope.apply(FIRST_MOTION, monotonic_ns()).refused:
+                break
+            sleep_s(FOCUS_TRY_S)
     sleep_s(0.3)
-    return pointer
+    return open_pointer()
 
 
 def write_report(out: Path, settings: Settings, summary: dict[str, Any]) -> None:

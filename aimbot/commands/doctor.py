@@ -4,6 +4,7 @@ import importlib.util
 import os
 import shutil
 import sys
+from contextlib import closing
 from typing import Any
 
 from aimbot.protected import find_protection, list_processes
@@ -14,12 +15,12 @@ from detection.detector import DetectorSettings, model_names, open_detector
 
 def diagnose() -> dict[str, Any]:
     """The JSON object of `doctor`: checks with what was found and what mends it."""
-    display = os.environ.get("DISPLAY", "")
+    display, capture = _check_display()
     protection = find_protection(list_processes())
     version = ".".join(map(str, sys.version_info[:3]))
     checks = [
         _check("python", (3, 11) <= sys.version_info[:2] <= (3, 13), version, "use Python 3.11 to 3.13"),
-        _check("display", bool(display), display or "none", "set DISPLAY, or run under xvfb-run"),
+        display,
         _check(
             "xvfb", shutil.which("Xvfb") is not None, shutil.which("Xvfb") or "none", "apt-get install xvfb"
         ),
@@ -41,7 +42,7 @@ def diagnose() -> dict[str, Any]:
     except UserError as error:
         checks.append(_check("detector", False, str(error), "see the message"))
     checks.append(_check_hand())
-    return {"checks": checks, "backend": backend, "capture": _capture_backend() if display else "none"}
+    return {"checks": checks, "backend": backend, "capture": capture}
 
 
 def _check(name: str, ok: bool, found: str, mend: str) -> dict[str, Any]:
@@ -61,13 +62,15 @@ def _check_hand() -> dict[str, Any]:
     return _check("hand", bool(devices), devices or "no mouse that reports motion", "plug a mouse in")
 
 
-def _capture_backend() -> str:
+def _check_display() -> tuple[dict[str, Any], str]:
+    """Whether the display can be opened, and what its capture gives."""
     from capture.source import CaptureSettings, open_source
 
+    mend = "set DISPLAY to one that runs, or run under xvfb-run"
     try:
-        source = open_source(CaptureSettings(), monotonic_ns)
+        with closing(open_source(CaptureSettings(), monotonic_ns)) as source:
+            frame = source.grab()
     except UserError as error:
-        return str(error)
-    frame = source.grab()
-    source.close()
-    return f"mss, {frame.size_wh[0]}×{frame.size_wh[1]}" if frame else "no frame"
+        return _check("display", False, str(error), mend), "none"
+    capture = f"mss, {frame.size_wh[0]}×{frame.size_wh[1]}" if frame else "no frame"
+    return _check("display", True, os.environ.get("DISPLAY", "present"), mend), capture

@@ -5,11 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from aimbot.commands.common import check_suffix, show_progress, stderr
+from aimbot.commands.common import check_suffix, open_recording, show_progress, stderr
 from aimbot.replaying import iterate_frames
-from capture.clock import monotonic_ns
 from capture.errors import UserError
-from capture.replay import open_replay
 from detection.detector import find_model
 
 if TYPE_CHECKING:
@@ -38,7 +36,7 @@ def convert_to_int8(
         given = "--force" if max_drop is None else f"--max-drop {max_drop:g}"
         raise UserError(f"expected --validation LABELS with {given}, which is of its gate, got none; add it")
     max_drop = MAX_DROP if max_drop is None else max_drop
-    recording = open_replay(calibration, paced=False, clock=monotonic_ns)
+    recording = open_recording(calibration)
     try:
         result = convert_int8(
             find_model(model),

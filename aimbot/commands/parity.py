@@ -4,10 +4,14 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-from aimbot.commands.common import CountedFrames, shipped_recording, show_progress, stderr
-from capture.clock import monotonic_ns
+from aimbot.commands.common import (
+    CountedFrames,
+    open_recording,
+    shipped_recording,
+    show_progress,
+    stderr,
+)
 from capture.errors import UserError
-from capture.replay import open_replay
 from detection.detector import DetectorSettings, YoloDetector, open_detector
 
 
@@ -23,7 +27,7 @@ def compare_models(
 
     path = source or shipped_recording()
     with ExitStack() as stack:
-        recording = stack.enter_context(closing(open_replay(path, paced=False, clock=monotonic_ns)))
+        recording = stack.enter_context(closing(open_recording(path)))
         one, other = (stack.enter_context(closing(_open(model, settings))) for model in (first, second))
         if one.class_names != other.class_names:
             raise UserError(

@@ -44,7 +44,7 @@ def replay(
         rungs = decode_rungs(header.get("levels", []))
         if recorded:
             governor = Governor(max(len(rungs), 1), settings.loop.target_ms)
-            levels = Levels(RecordedDetector(rows, header["class_names"]), governor)
+            levels = Levels(RecordedDetector(rows, header.get("class_names", ())), governor)
         else:
             levels = open_levels(settings, rungs)
         detector = levels.detector

@@ -9,13 +9,13 @@ from rich.live import Live
 from rich.text import Text
 
 from aimbot.assistant import RunPlan, run_assistant
-from aimbot.commands.common import Where, crop_to, gather_settings, open_live, stderr
+from aimbot.commands.common import Where, crop_to, gather_settings, open_live, print_note, stderr
 from aimbot.config import SettingsFile
 from aimbot.hand import open_hand
 from aimbot.hotkeys import HotkeyListener, Person
 from aimbot.levels import open_levels
 from aimbot.pointer import NullPointer, Pointer, open_pointer
-from aimbot.protected import refuse_protected
+from aimbot.protected import ProtectionWatch, refuse_protected
 from capture.clock import monotonic_ns
 from capture.errors import UserError
 from capture.grabber import Grabber
@@ -82,7 +82,11 @@ def run(
 def record(
     where: Where, profile: str, overrides: list[str], out: Path, seconds: float | None
 ) -> dict[str, Any]:
-    """Record what a window or region shows until the time is over, its window closes, or Ctrl-C."""
+    """Record what a window or region shows until the time is over, its window closes or changes its size, or
+    Ctrl-C; `ended` of the result says which.
+
+    UserError if a protected game runs, or starts meanwhile; what was recorded before stays.
+    """
     settings = gather_settings(profile, overrides, where)
     refuse_protected()
     if settings.capture.crop_px == "detector":
@@ -95,15 +99,35 @@ def record(
         recorder = stack.enter_context(
             SessionRecorder(out, header, fps_hint=60.0, codec=settings.recorder.codec)
         )
-        started_ns = monotonic_ns()
+        watch = ProtectionWatch()
+        stack.callback(watch.close)
         try:
-            while not grabber.ended and (seconds is None or monotonic_ns() - started_ns < seconds * 1e9):
-                frame = grabber.take(0.1)
-                if frame is not None:
-                    recorder.write(frame, {})
+            ended = _record_frames(grabber, recorder, watch, seconds)
         except KeyboardInterrupt:
-            stderr.print("stopped")
+            ended = "stopped"
         recorder.close()
     if recorder.written == 0:
         raise UserError(f"expected frames to record, the screen showed none in time; {out} is empty")
-    return {"out": str(out), "frames": recorder.written, "dropped": recorder.dropped}
+    print_note(f"the recording ended: {ended}")
+    return {"out": str(out), "frames": recorder.written, "dropped": recorder.dropped, "ended": ended}
+
+
+def _record_frames(
+    grabber: Grabber, recorder: SessionRecorder, watch: ProtectionWatch, seconds: float | None
+) -> str:
+    """Record until something ends it; returns what."""
+    started_ns = monotonic_ns()
+    size_wh: tuple[int, int] | None = None
+    while seconds is None or monotonic_ns() - started_ns < seconds * 1e9:
+        watch.check()
+        frame = grabber.take(0.1)
+        if frame is None:
+            if grabber.ended:
+                return "the window was closed"
+            continue
+        size_wh = size_wh or frame.size_wh
+        if frame.size_wh != size_wh:
+            before, after = (f"{width}x{height}" for width, height in (size_wh, frame.size_wh))
+            return f"the picture's size changed from {before} to {after}; record again"
+        recorder.write(frame, {})
+    return "the time is over"

@@ -16,7 +16,7 @@ from rich.table import Table
 from tomlkit.exceptions import TOMLKitError
 
 from aimbot.cli_options import print_json
-from aimbot.commands.common import gather_settings, show_progress, stderr
+from aimbot.commands.common import check_recorded, gather_settings, show_progress, stderr
 from aimbot.config import Settings, profile_path
 from aimbot.session_facts import SessionFacts, find_facts
 from capture.errors import UserError
@@ -77,6 +77,7 @@ def tune(
 def read_facts(folder: Path, settings: Settings) -> SessionFacts:
     """What a session shows; UserError if it was recorded with another view than the profile's."""
     session = read_session(folder)
+    check_recorded(session)
     recorded = session.header.get("settings", {}).get("aim", {}).get("view", {})
     for name in ("yaw_deg_per_count", "pitch_deg_per_count", "fov_deg"):
         ours, its = getattr(settings.aim.view, name), recorded.get(name)
@@ -86,8 +87,10 @@ def read_facts(folder: Path, settings: Settings) -> SessionFacts:
                 f"{ours:g} in the profile; give the right --profile, or --set aim.view.{name}={its:g}"
             )
     classes = len(session.header.get("class_names", ())) or 1
-    aim = settings.aim
-    return find_facts(session.rows, aim.view, aim.tracker, classes, aim.selector.min_confidence)
+    aim, view = settings.aim, settings.aim.view
+    if view.game_width_px is None:  # it may have been recorded in a crop
+        view = view.model_copy(update={"game_width_px": recorded.get("game_width_px")})
+    return find_facts(session.rows, view, aim.tracker, classes, aim.selector.min_confidence)
 
 
 def read_document(out: Path, profile: str) -> tomlkit.TOMLDocument:
