@@ -125,12 +125,9 @@ def _measure(settings: Settings, trials: int) -> Calibration:
         person.on_panic = envelope.stop
         grabber = Grabber(source, monotonic_ns)
         stack.callback(grabber.close)
-
-        def attend(line: str) -> None:
-            refuse_protected()
-            live.update(Text(line))
-
-        probe = Probe(grabber, envelope, monotonic_ns, sleep_s, attend)
+        probe = Probe(
+            grabber, envelope, monotonic_ns, sleep_s, lambda line: live.update(Text(line)), refuse_protected
+        )
         return measure_game(probe, settings.aim.view.pixel_aspect, trials)
 
 
