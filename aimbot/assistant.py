@@ -27,8 +27,12 @@ from capture.source import FrameSource
 from detection.detector import Detector
 from detection.ladder import Rung
 
-HOUSEKEEPING_S = 0.5
-PROTECTION_EVERY = 4  # housekeeping rounds
+WATCH_S = 0.03
+"""How often the fire button is looked after."""
+HOUSEKEEPING_EVERY = 16  # of these rounds: about half a second
+PROTECTION_EVERY = 64
+PRESS_MARGIN_S = 0.1
+"""A press that lasts so much longer than `press_s` is ended without the loop."""
 FOCUS_FRESH_NS = 250_000_000
 
 
@@ -146,10 +150,14 @@ def _open_recorder(plan: RunPlan, stack: ExitStack) -> SessionRecorder | None:
 
 
 class Housekeeper:
-    """Off the loop's thread: the live line, reload of changed settings, the watch for protected games."""
+    """Off the loop's thread: the live line, reload of changed settings, and two watches.
+
+    One is for protected games, one for a fire button that a loop which waits for its detector leaves down.
+    """
 
     def __init__(self, plan: RunPlan, loop: AimLoop, envelope: SafetyEnvelope, telemetry: Telemetry) -> None:
         self._plan, self._loop, self._envelope, self._telemetry = plan, loop, envelope, telemetry
+        self._press_s = plan.settings.aim.trigger.press_s
         self._wake = threading.Event()
         self.protected: str | None = None
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
@@ -164,24 +172,26 @@ class Housekeeper:
         try:
             self._keep()
         except Exception as error:  # nobody would watch any more: the run ends
-            self._envelope.stop()
             self.protected = f"expected to watch for protected games, which failed: {error!r}"
+            self._envelope.stop()
 
     def _keep(self) -> None:
         rounds = 0
-        while not self._wake.wait(HOUSEKEEPING_S):
+        while not self._wake.wait(WATCH_S):
             rounds += 1
+            self._envelope.release_late(self._press_s + PRESS_MARGIN_S)
             if rounds % PROTECTION_EVERY == 0:
                 self._check_protection()
-            self._reload()
-            self._plan.report(self._live_line())
+            if rounds % HOUSEKEEPING_EVERY == 0:
+                self._reload()
+                self._plan.report(self._live_line())
 
     def _check_protection(self) -> None:
         try:
             refuse_protected()
         except UserError as error:
-            self._envelope.stop()
             self.protected = str(error)
+            self._envelope.stop()
 
     def _reload(self) -> None:
         if self._plan.watch is None:
@@ -193,6 +203,7 @@ class Housekeeper:
             return
         if settings is not None:
             self._loop.change(settings.change())
+            self._press_s = settings.aim.trigger.press_s
             old = self._plan.settings
             fixed = [
                 n

@@ -4,11 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from aim_helpers import LoggingPointer, ScriptedDetector, make_detections, make_frame
+from wait_helpers import wait_until
 
 from aimbot.assistant import RunPlan, run_assistant
 from aimbot.config import Settings, SettingsFile, load_settings
@@ -18,6 +19,7 @@ from capture.errors import UserError
 from capture.frame import Frame
 from capture.replay import ReplaySource
 from capture.session import read_session
+from detection.detections import Detections
 
 ROOT = Path(__file__).parent.parent
 
@@ -115,7 +117,7 @@ def test_a_watch_that_fails_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> Non
     def fail(_line: str) -> None:
         raise ValueError("no terminal")
 
-    monkeypatch.setattr("aimbot.assistant.HOUSEKEEPING_S", 0.01)
+    monkeypatch.setattr("aimbot.assistant.HOUSEKEEPING_EVERY", 1)
     plan = make_plan(100_000)
     plan.report = fail
     with pytest.raises(UserError, match=r"expected to watch .*no terminal"):
@@ -131,6 +133,46 @@ def test_a_protected_game_refuses_the_start_and_stops_a_run(monkeypatch: pytest.
         run_assistant(plan)
     with pytest.raises(UserError, match=r"found vgc\.exe running"):
         run_assistant(make_plan(5))
+
+
+class SlowDetector(ScriptedDetector):
+    """Answers to its second frame only once the fire button is up, or five seconds have passed."""
+
+    def __init__(self, plan: RunPlan, meanwhile: Callable[[], None]) -> None:
+        super().__init__()
+        assert isinstance(plan.pointer, LoggingPointer)
+        self._events, self._meanwhile = plan.pointer.events, meanwhile
+        self.answer = plan.detector.detect(make_frame(0, 0))
+        self.held: list[bool] = []
+
+    def detect(self, frame: Frame) -> Detections:
+        if self.calls == 1:
+            self.held.append(self._events[-1] == ("press",))
+            self._meanwhile()
+            self.held.append(not wait_until(lambda: self._events[-1] == ("release",)))
+        return super().detect(frame)
+
+
+@pytest.mark.parametrize(
+    ("press_s", "arm"),
+    [(60, "hold"), (0.06, "always")],
+    ids=["the person let go of the aim key", "the press has lasted long enough"],
+)
+def test_a_slow_detector_does_not_hold_the_button_down(press_s: float, arm: str) -> None:
+    overrides = [
+        "loop.budget_ms=10000",
+        "aim.trigger.enabled=true",
+        f"aim.trigger.press_s={press_s}",
+        "aim.trigger.interval_s=60",
+        "aim.controller.dead_zone_deg=60",
+    ]
+    plan = make_plan(40, load_settings("default", overrides), arm)
+    plan.detector.answer = make_detections([[300, 200, 340, 280]])  # type: ignore[attr-defined]
+    plan.person.press("mouse_right")
+    slow = SlowDetector(plan, lambda: plan.person.release("mouse_right"))
+    plan.detector = slow
+    run_assistant(plan)
+    assert slow.held == [True, False]
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])

@@ -126,6 +126,40 @@ def test_the_button_is_released_when_frames_stop_coming() -> None:
     assert rig.pointer.events[-1] == ("release",)
 
 
+def test_a_press_that_was_let_go_is_not_begun_again() -> None:
+    rig = Rig()
+    rig.apply(FIRE)
+    rig.envelope.rest()
+    applied = rig.apply(FIRE)
+    assert (applied.fire, applied.refusal, applied.refused) == (False, Refusal.LET_GO, False)
+    assert rig.apply(FIRE).fire
+    rig.envelope.stop()
+    assert rig.pointer.events == [("press",), ("release",)] * 2
+
+
+@pytest.mark.parametrize("gates", [Gates(False, True), Gates(True, False)])
+def test_without_a_command_the_button_is_released_where_the_gates_close(gates: Gates) -> None:
+    rig = Rig()
+    rig.apply(FIRE)
+    rig.envelope.release_late(1.0)
+    assert rig.pointer.events == [("press",)]
+    rig.gates = gates
+    rig.envelope.release_late(1.0)
+    assert rig.pointer.events == [("press",), ("release",)]
+
+
+def test_without_a_command_the_button_is_released_once_it_was_down_for_too_long() -> None:
+    rig = Rig()
+    rig.apply(FIRE)
+    rig.clock.now_ns += 1_000 * MS
+    rig.envelope.release_late(1.0)
+    assert rig.pointer.events == [("press",)]
+    rig.clock.now_ns += 1
+    rig.envelope.release_late(1.0)
+    rig.envelope.release_late(1.0)
+    assert rig.pointer.events == [("press",), ("release",)]
+
+
 def test_an_exception_inside_releases_the_button_and_closes_the_pointer() -> None:
     rig = Rig()
 
