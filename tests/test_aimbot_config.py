@@ -50,6 +50,14 @@ def test_an_override_may_be_a_list_a_number_or_a_bare_word() -> None:
             "detector.fallbacks=[1.5]",
             r"setting detector\.fallbacks\.0: input should be less than 1, got 1\.5",
         ),
+        (
+            "aim.trigger.interval_s=0.05",
+            r"setting aim\.trigger\.interval_s: .*at least aim\.trigger\.press_s, which is 0\.06, got 0\.05",
+        ),
+        (
+            "aim.trigger.press_s=0.5",
+            r"setting aim\.trigger\.interval_s: .*at least aim\.trigger\.press_s, which is 0\.5, got 0\.3",
+        ),
         ("loop.budget_ms=inf", r"setting loop\.budget_ms: input should be a finite number"),
         (
             "safety.max_counts_per_move=40000",
