@@ -12,6 +12,7 @@ from rich.text import Text
 
 from aimbot.assistant import RunPlan, read_gates, run_assistant
 from aimbot.commands.common import (
+    end_when_suspended,
     gather_settings,
     open_live,
     require_vizdoom,
@@ -77,6 +78,7 @@ def play(
     from arena.process import GameProcess
 
     with ExitStack() as stack:
+        stack.enter_context(end_when_suspended())
         levels = open_levels(settings)
         stack.callback(levels.detector.close)
         game = stack.enter_context(GameProcess(SCENARIO, seed, {"seconds": seconds}))
@@ -113,6 +115,7 @@ def play_blind(settings: Settings, seconds: float, seed: int) -> dict[str, Any]:
     from arena.process import GameProcess
 
     with ExitStack() as stack:
+        stack.enter_context(end_when_suspended())
         game = stack.enter_context(GameProcess(SCENARIO, seed, {"seconds": seconds}))
         pointer = enter_game(game, settings)
         window = stack.enter_context(closing(find_window(settings.capture.window or game.window_title)))

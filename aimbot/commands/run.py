@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.text import Text
 
 from aimbot.assistant import RunPlan, run_assistant
-from aimbot.commands.common import Where, crop_to, gather_settings, open_live, stderr
+from aimbot.commands.common import Where, crop_to, end_when_suspended, gather_settings, open_live, stderr
 from aimbot.config import SettingsFile
 from aimbot.hand import open_hand
 from aimbot.hotkeys import HotkeyListener, Person
@@ -51,6 +51,7 @@ def run(
         def leave(_signal: int, _frame: object) -> None:
             person.exiting = True
 
+        stack.enter_context(end_when_suspended())
         signal.signal(signal.SIGINT, leave)  # Ctrl-C ends the run as the exit key does, with its summary
         listener = HotkeyListener(person)
         stack.callback(listener.close)

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from aimbot.aimer import Aimer
 from aimbot.assistant import RunPlan, run_assistant
-from aimbot.commands.common import open_live
+from aimbot.commands.common import end_when_suspended, open_live
 from aimbot.commands.demo import enter_game
 from aimbot.config import Settings
 from aimbot.hotkeys import Person
@@ -131,6 +131,7 @@ def play(
 ) -> None:
     """One player's game in one scenario; `part` takes in what comes of it."""
     with ExitStack() as stack:
+        stack.enter_context(end_when_suspended())
         game = stack.enter_context(GameProcess(scenario, seed, limits))
         pointer = enter_game(game, settings)
         detector = levels.detector
