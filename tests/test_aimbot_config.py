@@ -75,6 +75,15 @@ def test_a_wrong_setting_is_named_in_one_line_with_the_nearest_right_one(overrid
     assert "\n" not in str(caught.value)
 
 
+def test_the_button_that_the_trigger_presses_is_no_hotkey() -> None:
+    sets = ["hotkeys.aim=mouse_left", "aim.trigger.enabled=true"]
+    with pytest.raises(UserError, match=r"^setting hotkeys: .*another key than mouse_left") as caught:
+        load_settings("default", sets)
+    assert "\n" not in str(caught.value)
+    assert load_settings("default", sets[:1]).hotkeys.aim == "mouse_left"
+    assert load_settings("default", [*sets, "safety.allow_fire=false"]).aim.trigger.enabled
+
+
 def test_only_an_adaptive_loop_wants_a_target_within_the_budget() -> None:
     assert load_settings("default", ["loop.budget_ms=20"]).loop.target_ms == 25
     assert load_settings("doom").loop.adaptive
