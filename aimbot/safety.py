@@ -57,7 +57,10 @@ class Gates:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What reached the pointer, when, and why it was less than was asked."""
+    """What the pointer did, when, and why it was less than was asked; in a dry run that is nothing.
+
+    fire: the button is down.
+    """
 
     dx_counts: int
     dy_counts: int
@@ -195,7 +198,7 @@ class SafetyEnvelope:
         self._set_button(fire)
         if clipped:
             self.refusals[clipped] += 1
-        return Applied(dx, dy, fire, now_ns, gates, clipped)
+        return Applied(dx, dy, self._pressed, now_ns, gates, clipped)
 
     def _refuse(self, refusal: Refusal, now_ns: int, gates: Gates) -> Applied:
         self._set_button(False)
@@ -219,7 +222,7 @@ class SafetyEnvelope:
         # It counts as down from before the press until after the release: a signal may come between.
         if down and not self._pressed:
             self._pressed, self._pressed_ns = True, self._clock()
-            self._pointer.press()
+            self._pressed = self._pointer.press()
         elif not down and self._pressed:
             self._pointer.release()
             self._pressed = False

@@ -72,7 +72,7 @@ class FakeGame:
     def pause(self, seconds: float) -> None:
         self.now_ns += round(seconds * 1e9)
 
-    def press(self) -> None:
+    def press(self) -> bool:
         raise AssertionError("a calibration fires nothing")
 
     def release(self) -> None:

@@ -8,6 +8,7 @@ from aim_helpers import MS, LoggingPointer, SetClock
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aimbot.pointer import NullPointer
 from aimbot.protected import find_protection, load_names, refuse_protected
 from aimbot.safety import Applied, Gates, Refusal, SafetyEnvelope, SafetySettings
 from aimbot.target import Command
@@ -109,6 +110,14 @@ def test_fire_can_be_forbidden_while_moving_is_allowed() -> None:
     assert applied.refusal is Refusal.FIRE_NOT_ALLOWED
     assert not applied.refused
     assert rig.pointer.events == [("move", 4, 0)]
+
+
+def test_a_dry_run_records_no_shot() -> None:
+    envelope = SafetyEnvelope(
+        NullPointer(), SafetySettings(), 50, SetClock(1_000 * MS), lambda: Gates(armed=True, focused=True)
+    )
+    applied = envelope.apply(Command(5, 0, True), 990 * MS)
+    assert (applied.dx_counts, applied.fire, applied.refusal) == (0, False, None)
 
 
 def test_after_stop_nothing_moves_again() -> None:
