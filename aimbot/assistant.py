@@ -204,7 +204,7 @@ class Housekeeper:
         if settings is not None:
             self._loop.change(settings.change())
             self._press_s = settings.aim.trigger.press_s
-            old = self._plan.settings
+            old = self._plan.watch.first  # the plan's have the command line's window in them, and a crop
             fixed = [
                 n
                 for n in ("capture", "detector", "hotkeys", "recorder")

@@ -102,12 +102,14 @@ def setting_names(model: type[BaseModel] = Settings, prefix: str = "") -> list[s
 
 
 class SettingsFile:
-    """Watches a profile while the assistant runs."""
+    """Watches a profile while the assistant runs; `first` is what it said at the start."""
 
     def __init__(self, profile: str, overrides: Sequence[str] = ()) -> None:
+        """UserError for a profile that is not valid."""
         self._profile, self._overrides = profile, tuple(overrides)
         self._path = profile_path(profile)
         self._seen = self._stamp()
+        self.first = load_settings(profile, overrides)
 
     def poll(self) -> Settings | None:
         """New settings if the file changed since the last call, else None.

@@ -17,6 +17,7 @@ from Xlib.display import Display
 from Xlib.ext import xtest
 
 from aimbot.assistant import RunPlan, run_assistant
+from aimbot.commands.common import Where, crop_to, gather_settings
 from aimbot.config import Settings, SettingsFile, load_settings
 from aimbot.hotkeys import HotkeySettings, Person
 from capture.clock import monotonic_ns, sleep_s
@@ -99,10 +100,17 @@ def test_the_panic_key_stops_all_output_in_the_middle_of_a_run() -> None:
 def test_an_edited_profile_is_taken_over_and_an_invalid_one_reported(tmp_path: Path) -> None:
     path = tmp_path / "game.toml"
     path.write_text("[loop]\nbudget_ms = 10000\n")
-    plan = make_plan(320, load_settings(str(path)))
+    plan = make_plan(320, gather_settings(str(path), [], Where(region="0,0,640,480")))
+    plan.settings = crop_to(plan.settings, (320, 320))
     plan.watch = SettingsFile(str(path))
     lines: list[str] = []
-    edits = iter(["[loop]\nbudget_ms = 20000\n[safety]\nallow_fire = false\n", "[loop]\nbugdet = 1\n"])
+    edits = iter(
+        [
+            "[loop]\nbudget_ms = 20000\n[safety]\nallow_fire = false\n",
+            "[loop]\nbugdet = 1\n",
+            "[capture]\nmax_hz = 30\n",
+        ]
+    )
 
     def report(line: str) -> None:
         lines.append(line)
@@ -112,6 +120,7 @@ def test_an_edited_profile_is_taken_over_and_an_invalid_one_reported(tmp_path: P
     plan.report = report
     run_assistant(plan)
     assert "settings reloaded" in lines
+    assert "settings reloaded; capture: after a restart" in lines
     assert any(
         line.startswith("settings not reloaded, the old ones stay: unknown setting loop.bugdet")
         for line in lines

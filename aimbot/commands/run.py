@@ -37,6 +37,7 @@ def run(
         overrides = [*overrides, f'hotkeys.arm="{arm}"']
     if no_fire:
         overrides = [*overrides, "safety.allow_fire=false"]
+    profile_file = SettingsFile(profile, overrides)  # before the detector opens: an edit meanwhile counts
     settings = gather_settings(profile, overrides, where)
     refuse_protected()
     with ExitStack() as stack:
@@ -76,7 +77,7 @@ def run(
             settings, source, levels.detector, pointer, person, watch, seconds, record, hand, report=report
         )
         plan.governor, plan.rungs = levels.governor, levels.rungs
-        plan.watch = SettingsFile(profile, overrides)
+        plan.watch = profile_file
         return run_assistant(plan)
 
 
