@@ -18,6 +18,7 @@ from aimbot.pointer import Pointer
 from aimbot.protected import refuse_protected
 from aimbot.rows import encode_step
 from aimbot.safety import Gates, SafetyEnvelope
+from aimbot.selector import check_class_names
 from aimbot.telemetry import Telemetry
 from capture.clock import Clock, monotonic_ns
 from capture.errors import UserError
@@ -73,10 +74,12 @@ class RunPlan:
 def run_assistant(plan: RunPlan) -> dict[str, Any]:
     """Run until the time is over, the person exits, or the source ends; returns the summary.
 
-    UserError if a protected game runs at the start; one that starts later stops the run.
+    UserError if a protected game runs at the start; one that starts later stops the run. UserError also for
+    settings that name classes which the detector does not know.
     """
     refuse_protected()
     settings, clock = plan.settings, plan.clock
+    check_class_names(settings.aim.selector, plan.detector.class_names)
     telemetry = Telemetry()
     aimer = plan.aimer or Aimer(settings.aim, plan.detector.class_names)
     with ExitStack() as stack:
@@ -198,6 +201,8 @@ class Housekeeper:
             return
         try:
             settings = self._plan.watch.poll()
+            if settings is not None:
+                check_class_names(settings.aim.selector, self._plan.detector.class_names)
         except UserError as error:
             self._plan.report(f"settings not reloaded, the old ones stay: {error}")
             return

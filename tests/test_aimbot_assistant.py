@@ -1,6 +1,7 @@
 """One run from frames to pointer: recording, reload, panic, and a protected game that starts meanwhile."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -109,6 +110,7 @@ def test_an_edited_profile_is_taken_over_and_an_invalid_one_reported(tmp_path: P
             "[loop]\nbudget_ms = 20000\n[safety]\nallow_fire = false\n",
             "[loop]\nbugdet = 1\n",
             "[capture]\nmax_hz = 30\n",
+            '[aim.selector]\npriority = ["imp"]\n',
         ]
     )
 
@@ -121,10 +123,20 @@ def test_an_edited_profile_is_taken_over_and_an_invalid_one_reported(tmp_path: P
     run_assistant(plan)
     assert "settings reloaded" in lines
     assert "settings reloaded; capture: after a restart" in lines
-    assert any(
-        line.startswith("settings not reloaded, the old ones stay: unknown setting loop.bugdet")
-        for line in lines
-    )
+    for mistake in ("unknown setting loop.bugdet", "expected classes of the model in aim.selector.priority"):
+        assert any(line.startswith(f"settings not reloaded, the old ones stay: {mistake}") for line in lines)
+
+
+@pytest.mark.parametrize(
+    "override",
+    ['classes=["monster","imp"]', 'priority=["imp"]', "aim_points.imp=[0.5,0.1]"],
+)
+def test_a_class_that_the_model_lacks_is_named_with_those_it_has(override: str) -> None:
+    plan = make_plan(5, load_settings("default", [f"aim.selector.{override}"]))
+    setting = re.split(r"\W", override)[0]
+    with pytest.raises(UserError, match=rf"aim\.selector\.{setting}, got 'imp'; it has: monster, friend$"):
+        run_assistant(plan)
+    assert plan.pointer.events == []  # type: ignore[attr-defined]
 
 
 def test_a_watch_that_fails_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:

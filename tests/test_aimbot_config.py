@@ -58,6 +58,14 @@ def test_an_override_may_be_a_list_a_number_or_a_bare_word() -> None:
             "aim.trigger.press_s=0.5",
             r"setting aim\.trigger\.interval_s: .*at least aim\.trigger\.press_s, which is 0\.5, got 0\.3",
         ),
+        (
+            "aim.selector.aim_point=[0.5, 1.2]",
+            r"setting aim\.selector\.aim_point\.1: .*less than or equal to 1, got 1\.2",
+        ),
+        (
+            "aim.selector.aim_points.monster=[-0.1, 0.5]",
+            r"setting aim\.selector\.aim_points\.monster\.0: .*greater than or equal to 0, got -0\.1",
+        ),
         ("loop.budget_ms=inf", r"setting loop\.budget_ms: input should be a finite number"),
         (
             "safety.max_counts_per_move=40000",
