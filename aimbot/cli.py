@@ -36,7 +36,7 @@ app.add_typer(cli_convert.app, name="convert")
 
 def main() -> None:
     """Run the command line; wrong input is one line on stderr and exit code 2."""
-    # A run that is ended from outside unwinds as any other: the safety envelope releases the button.
+    # What is ended from outside unwinds as any other (commands that fire have handlers of their own).
     for name in ("SIGTERM", "SIGQUIT", "SIGHUP"):  # SIGHUP: the terminal closes; Windows has the first
         if number := getattr(signal, name, None):
             signal.signal(number, lambda number, _frame: sys.exit(128 + number))

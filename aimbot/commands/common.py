@@ -2,10 +2,8 @@
 
 import importlib.util
 import json
-import signal
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from importlib import resources
@@ -58,20 +56,6 @@ def require_vizdoom(what: str, extra: str = "demo") -> None:
 def shipped_recording() -> Path:
     """The session that comes with the package."""
     return Path(str(resources.files("arena").joinpath("recording")))
-
-
-@contextmanager
-def end_when_suspended() -> Iterator[None]:
-    """Meanwhile Ctrl-Z ends the command as SIGTERM does: one that is stopped could not release the button."""
-    number = getattr(signal, "SIGTSTP", None)
-    if number is None:  # as on Windows
-        yield
-        return
-    before = signal.signal(number, lambda number, _frame: sys.exit(128 + number))
-    try:
-        yield
-    finally:
-        signal.signal(number, before)
 
 
 class Track(Protocol):

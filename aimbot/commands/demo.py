@@ -12,7 +12,6 @@ from rich.text import Text
 
 from aimbot.assistant import RunPlan, read_gates, run_assistant
 from aimbot.commands.common import (
-    end_when_suspended,
     gather_settings,
     open_live,
     require_vizdoom,
@@ -21,6 +20,7 @@ from aimbot.commands.common import (
     write_json,
 )
 from aimbot.commands.replay import replay
+from aimbot.commands.signals import leave_by_signal
 from aimbot.config import Settings
 from aimbot.hand import open_hand
 from aimbot.hotkeys import HotkeyListener, Person
@@ -78,7 +78,6 @@ def play(
     from arena.process import GameProcess
 
     with ExitStack() as stack:
-        stack.enter_context(end_when_suspended())
         levels = open_levels(settings)
         stack.callback(levels.detector.close)
         game = stack.enter_context(GameProcess(SCENARIO, seed, {"seconds": seconds}))
@@ -115,7 +114,6 @@ def play_blind(settings: Settings, seconds: float, seed: int) -> dict[str, Any]:
     from arena.process import GameProcess
 
     with ExitStack() as stack:
-        stack.enter_context(end_when_suspended())
         game = stack.enter_context(GameProcess(SCENARIO, seed, {"seconds": seconds}))
         pointer = enter_game(game, settings)
         window = stack.enter_context(closing(find_window(settings.capture.window or game.window_title)))
@@ -145,10 +143,14 @@ def take_score(game: "GameProcess", person: Person) -> dict[str, Any]:
 
 
 def attend_person(settings: Settings, stack: ExitStack) -> Person:
-    """Someone who always wants to aim, and whose keys are heard where there is anyone to press them."""
+    """Someone who always wants to aim, and whose keys are heard where there is anyone to press them.
+
+    Signals end what the stack holds, as the exit key does.
+    """
     from arena.display import is_own
 
     person = Person(settings.hotkeys.model_copy(update={"arm": "always"}))
+    stack.enter_context(leave_by_signal(person))
     if not is_own():
         stack.callback(HotkeyListener(person).close)
     return person

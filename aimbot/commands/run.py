@@ -9,7 +9,8 @@ from rich.live import Live
 from rich.text import Text
 
 from aimbot.assistant import RunPlan, run_assistant
-from aimbot.commands.common import Where, crop_to, end_when_suspended, gather_settings, open_live, stderr
+from aimbot.commands.common import Where, crop_to, gather_settings, open_live, stderr
+from aimbot.commands.signals import leave_by_signal
 from aimbot.config import SettingsFile
 from aimbot.hand import open_hand
 from aimbot.hotkeys import HotkeyListener, Person
@@ -47,12 +48,12 @@ def run(
         source, watch = open_live(settings, stack)
         stack.callback(source.close)
         person = Person(settings.hotkeys)
+        stack.enter_context(leave_by_signal(person))
         stack.callback(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
 
         def leave(_signal: int, _frame: object) -> None:
             person.exiting = True
 
-        stack.enter_context(end_when_suspended())
         signal.signal(signal.SIGINT, leave)  # Ctrl-C ends the run as the exit key does, with its summary
         listener = HotkeyListener(person)
         stack.callback(listener.close)
