@@ -10,7 +10,7 @@ from aimbot.ledger import CountLedger
 from aimbot.selector import Selector, SelectorSettings
 from aimbot.target import Command, Target
 from aimbot.tracker import Tracker, TrackerSettings
-from aimbot.trigger import TriggerSettings
+from aimbot.trigger import Trigger, TriggerSettings
 from aimbot.view import ViewSettings
 from capture.frame import Frame
 from detection.detections import Detections
@@ -34,15 +34,16 @@ class Aimer:
     def __init__(self, settings: AimSettings, class_names: Sequence[str]) -> None:
         self._names = tuple(class_names)
         self.ledger = CountLedger()
-        self._is_firing = False
+        self._trigger = Trigger(settings.trigger, is_flat(settings.view))
         self.apply_settings(settings)
 
     def apply_settings(self, settings: AimSettings) -> None:
-        """Take new settings; the ledger stays, tracks and smoothing start afresh."""
+        """Take new settings; the ledger and the last press stay, tracks and smoothing start afresh."""
         self.settings = settings
         tracker = Tracker(settings.tracker, settings.view.counts_per_deg)
         self._selector = Selector(settings.selector, tracker, settings.view, self._names)
-        self._controller = Controller(settings.controller, settings.trigger, settings.view)
+        self._trigger.apply_settings(settings.trigger, is_flat(settings.view))
+        self._controller = Controller(settings.controller, self._trigger, settings.view)
 
     def select(self, frame: Frame, detections: Detections) -> Target | None:
         """The target in this frame, in the world frame."""
@@ -55,9 +56,8 @@ class Aimer:
     def applied(self, sent_ns: int, dx_counts: int, dy_counts: int, fire: bool = False) -> None:
         """Enter what the pointer really did; `fire`: the button is down."""
         self.ledger.add(sent_ns, dx_counts, dy_counts)
-        if fire and not self._is_firing:
+        if self._trigger.applied(sent_ns, fire):
             self._selector.shot(sent_ns)
-        self._is_firing = fire
 
     def turned_by_hand(self, moves: Iterable[HandMove]) -> None:
         """Enter what the person's own mouse did: it turns the view as our counts do."""
@@ -65,5 +65,10 @@ class Aimer:
             self.ledger.add(move.time_ns, move.dx_counts, move.dy_counts)
 
     def reset(self) -> None:
-        """After a refusal: no smoothing or press is carried over it. Tracks stay, as they only look."""
+        """After a refusal: no smoothing is carried over it. Tracks stay, as they only look."""
         self._controller.reset()
+
+
+def is_flat(view: ViewSettings) -> bool:
+    """Whether the game has no vertical look."""
+    return view.pitch_deg_per_count == 0

@@ -18,6 +18,7 @@ from aimbot.pointer import Pointer
 from aimbot.protected import refuse_protected
 from aimbot.rows import encode_step
 from aimbot.safety import Gates, SafetyEnvelope
+from aimbot.selector import check_class_names
 from aimbot.telemetry import Telemetry
 from capture.clock import Clock, monotonic_ns
 from capture.errors import UserError
@@ -28,8 +29,12 @@ from capture.source import FrameSource
 from detection.detector import Detector
 from detection.ladder import Rung
 
-HOUSEKEEPING_S = 0.5
-PROTECTION_EVERY = 4  # housekeeping rounds
+WATCH_S = 0.03
+"""How often the fire button is looked after."""
+HOUSEKEEPING_EVERY = 16  # of these rounds: about half a second
+PROTECTION_EVERY = 64
+PRESS_MARGIN_S = 0.1
+"""A press that lasts so much longer than `press_s` is ended without the loop."""
 FOCUS_FRESH_NS = 250_000_000
 
 
@@ -70,11 +75,13 @@ class RunPlan:
 def run_assistant(plan: RunPlan) -> dict[str, Any]:
     """Run until the time is over, the person exits, or the source ends; returns the summary.
 
-    UserError if a protected game runs at the start; one that starts later stops the run.
+    UserError if a protected game runs at the start; one that starts later stops the run. UserError also for
+    settings that name classes which the detector does not know.
     """
     refuse_protected()
     plan.settings = fill_game_width(plan.settings, plan)
     settings, clock = plan.settings, plan.clock
+    check_class_names(settings.aim.selector, plan.detector.class_names)
     telemetry = Telemetry()
     aimer = plan.aimer or Aimer(settings.aim, plan.detector.class_names)
     with ExitStack() as stack:
@@ -164,10 +171,14 @@ def _open_recorder(plan: RunPlan, stack: ExitStack) -> SessionRecorder | None:
 
 
 class Housekeeper:
-    """Off the loop's thread: the live line, reload of changed settings, the watch for protected games."""
+    """Off the loop's thread: the live line, reload of changed settings, and two watches.
+
+    One is for protected games, one for a fire button that a loop which waits for its detector leaves down.
+    """
 
     def __init__(self, plan: RunPlan, loop: AimLoop, envelope: SafetyEnvelope, telemetry: Telemetry) -> None:
         self._plan, self._loop, self._envelope, self._telemetry = plan, loop, envelope, telemetry
+        self._press_s = plan.settings.aim.trigger.press_s
         self._wake = threading.Event()
         self.protected: str | None = None
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
@@ -182,36 +193,41 @@ class Housekeeper:
         try:
             self._keep()
         except Exception as error:  # nobody would watch any more: the run ends
-            self._envelope.stop()
             self.protected = f"expected to watch for protected games, which failed: {error!r}"
+            self._envelope.stop()
 
     def _keep(self) -> None:
         rounds = 0
-        while not self._wake.wait(HOUSEKEEPING_S):
+        while not self._wake.wait(WATCH_S):
             rounds += 1
+            self._envelope.release_late(self._press_s + PRESS_MARGIN_S)
             if rounds % PROTECTION_EVERY == 0:
                 self._check_protection()
-            self._reload()
-            self._plan.report(self._live_line())
+            if rounds % HOUSEKEEPING_EVERY == 0:
+                self._reload()
+                self._plan.report(self._live_line())
 
     def _check_protection(self) -> None:
         try:
             refuse_protected()
         except UserError as error:
-            self._envelope.stop()
             self.protected = str(error)
+            self._envelope.stop()
 
     def _reload(self) -> None:
         if self._plan.watch is None:
             return
         try:
             settings = self._plan.watch.poll()
+            if settings is not None:
+                check_class_names(settings.aim.selector, self._plan.detector.class_names)
         except UserError as error:
             self._plan.report(f"settings not reloaded, the old ones stay: {error}")
             return
         if settings is not None:
             self._loop.change(fill_game_width(settings, self._plan).change())
-            old = self._plan.settings
+            self._press_s = settings.aim.trigger.press_s
+            old = self._plan.watch.first  # the plan's have the command line's window in them, and a crop
             fixed = [
                 n
                 for n in ("capture", "detector", "hotkeys", "recorder")

@@ -39,8 +39,8 @@ UsageError: Any = typer.BadParameter.__base__  # Typer has no name of its own fo
 
 def main() -> None:
     """Run the command line; wrong input is one line on stderr and exit code 2."""
-    # A run that is ended from outside unwinds as any other: the safety envelope releases the button.
-    for name in ("SIGTERM", "SIGHUP"):  # the second comes when the terminal closes; Windows has none
+    # What is ended from outside unwinds as any other (commands that fire have handlers of their own).
+    for name in ("SIGTERM", "SIGQUIT", "SIGHUP"):  # SIGHUP: the terminal closes; Windows has the first
         if number := getattr(signal, name, None):
             signal.signal(number, lambda number, _frame: sys.exit(128 + number))
     # OpenCV would say of an unreadable video, in its own lines, what the error says.

@@ -7,10 +7,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from aimbot.aimer import AimSettings
-from aimbot.hotkeys import HotkeySettings
+from aimbot.hotkeys import FIRE_KEY, HotkeySettings
 from aimbot.loop import Change, LoopSettings
 from aimbot.safety import SafetySettings
 from capture.errors import UserError
@@ -31,6 +31,15 @@ class Settings(BaseModel):
     safety: SafetySettings = SafetySettings()
     hotkeys: HotkeySettings = HotkeySettings()
     recorder: RecorderSettings = RecorderSettings()
+
+    @field_validator("hotkeys")
+    @classmethod
+    def _check_fire_button(cls, hotkeys: HotkeySettings, others: ValidationInfo) -> HotkeySettings:
+        aim, safety = others.data.get("aim"), others.data.get("safety")
+        fires = aim is not None and aim.trigger.enabled and safety is not None and safety.allow_fire
+        if fires and FIRE_KEY in hotkeys.keys:
+            raise ValueError(f"expected another key than {FIRE_KEY}, which aim.trigger presses itself")
+        return hotkeys
 
     def change(self) -> Change:
         """The part that a running loop can take."""
@@ -93,12 +102,14 @@ def setting_names(model: type[BaseModel] = Settings, prefix: str = "") -> list[s
 
 
 class SettingsFile:
-    """Watches a profile while the assistant runs."""
+    """Watches a profile while the assistant runs; `first` is what it said at the start."""
 
     def __init__(self, profile: str, overrides: Sequence[str] = ()) -> None:
+        """UserError for a profile that is not valid."""
         self._profile, self._overrides = profile, tuple(overrides)
         self._path = profile_path(profile)
         self._seen = self._stamp()
+        self.first = load_settings(profile, overrides)
 
     def poll(self) -> Settings | None:
         """New settings if the file changed since the last call, else None.

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from aimbot.approach import approach_target, brake
 from aimbot.ledger import CountLedger
 from aimbot.target import INERT, XY, Command, Target
-from aimbot.trigger import Trigger, TriggerSettings
+from aimbot.trigger import Trigger
 from aimbot.view import ViewSettings
 
 LONGEST_STEP_S = 0.1  # a longer gap between frames is a restart, not a step
@@ -31,11 +31,11 @@ class ControllerSettings(BaseModel):
 
 
 class Controller:
-    """Turns a target into a command; keeps the velocity, the part of a count not sent, and the trigger."""
+    """Turns a target into a command; keeps the velocity, and the part of a count not sent."""
 
-    def __init__(self, controller: ControllerSettings, trigger: TriggerSettings, view: ViewSettings) -> None:
+    def __init__(self, controller: ControllerSettings, trigger: Trigger, view: ViewSettings) -> None:
         self.settings, self.view = controller, view
-        self._trigger = Trigger(trigger, is_flat=view.pitch_deg_per_count == 0)
+        self._trigger = trigger
         self.reset()
 
     def reset(self) -> None:
@@ -44,7 +44,6 @@ class Controller:
         self._seen_ns: int | None = None
         self._velocity: XY = (0.0, 0.0)  # of the crosshair, degrees a second
         self._unsent: XY = (0.0, 0.0)  # counts, less than one
-        self._trigger.reset()
 
     def steer(self, target: Target | None, ledger: CountLedger, captured_ns: int, now_ns: int) -> Command:
         """The command for the frame taken at `captured_ns`, decided at `now_ns`.

@@ -2,7 +2,7 @@
 
 import sys
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +27,15 @@ class RawMove:
     time_ns: int
     x_counts: float
     y_counts: float
+
+
+def sum_old(moves: Sequence[HandMove], before_ns: int) -> list[HandMove]:
+    """The moves, with those from before a time as one, at the time of the last of them; oldest first."""
+    old = [move for move in moves if move.time_ns < before_ns]
+    if not old:
+        return list(moves)
+    dx, dy = sum(move.dx_counts for move in old), sum(move.dy_counts for move in old)
+    return [HandMove(old[-1].time_ns, dx, dy), *(move for move in moves if move.time_ns >= before_ns)]
 
 
 class HandMotion(Protocol):

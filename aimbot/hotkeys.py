@@ -12,6 +12,8 @@ from capture.errors import UserError
 
 ArmMode = Literal["hold", "toggle", "always"]
 MOUSE_PREFIX = "mouse_"
+FIRE_KEY = "mouse_left"
+"""What the pointer presses; it is heard like anyone's press."""
 
 
 class HotkeySettings(BaseModel):
@@ -33,10 +35,14 @@ class HotkeySettings(BaseModel):
             raise ValueError("expected a key's name, got an empty text")
         return key.strip().lower()
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """All of them."""
+        return self.aim, self.pause, self.panic, self.exit
+
     @model_validator(mode="after")
     def _check_distinct(self) -> Self:
-        keys = [self.aim, self.pause, self.panic, self.exit]
-        if twice := next((key for key in keys if keys.count(key) > 1), None):
+        if twice := next((key for key in self.keys if self.keys.count(key) > 1), None):
             raise ValueError(f"expected a key of its own for aim, pause, panic and exit, got {twice!r} twice")
         return self
 
@@ -104,13 +110,17 @@ class Person:
 def name_keys(wanted: Iterable[str], keys: Mapping[str, Any], buttons: Mapping[str, Any]) -> dict[str, str]:
     """What pynput reports for a wanted key, where that is another of its names: `ctrl` for `ctrl_l` on X11.
 
-    keys, buttons: pynput's, by name. UserError for a key that none of them is.
+    keys, buttons: pynput's, by name. UserError for a key that none of them is, and for two that are one.
     """
     mice = [MOUSE_PREFIX + button for button in buttons]
-    aliases = {}
+    aliases: dict[str, str] = {}
     for name in wanted:
         if name in keys:
-            aliases[keys[name].name] = name
+            other = aliases.setdefault(keys[name].name, name)
+            if other != name:
+                raise UserError(
+                    f"expected different keys in hotkeys, got {other!r} and {name!r}, which are one key"
+                )
         elif len(name) > 1 and name not in mice:
             near = difflib.get_close_matches(name, [*keys, *mice])
             raise UserError(

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from aimbot.aimer import Aimer, AimSettings
 from aimbot.governor import TARGET_MS, Governor
-from aimbot.hand import HandMotion, HandMove, NoHand
+from aimbot.hand import HandMotion, HandMove, NoHand, sum_old
 from aimbot.safety import Applied, Refusal, SafetyEnvelope, SafetySettings
 from aimbot.target import Command, Target
 from aimbot.telemetry import Stamps, Telemetry
@@ -18,6 +18,8 @@ from detection.detections import Detections
 from detection.detector import Detector
 
 TAKE_TIMEOUT_S = 0.05
+WAITING_KEPT_NS = 1_000_000_000
+"""The hand's moves are kept one by one for so long while no picture comes."""
 
 
 class LoopSettings(BaseModel):
@@ -112,7 +114,8 @@ class AimLoop:
                 break
             else:
                 self._envelope.rest()
-                self._waiting += self._hand.take()  # else they pile up in the system
+                moves = [*self._waiting, *self._hand.take()]  # else they pile up in the system
+                self._waiting = sum_old(moves, self._clock() - WAITING_KEPT_NS)
 
     def step(self, frame: Frame) -> Step:
         """Process one frame."""

@@ -12,8 +12,8 @@ class Pointer(Protocol):
     def move(self, dx_counts: int, dy_counts: int) -> tuple[int, int]:
         """Send one relative motion; returns the counts that were applied."""
 
-    def press(self) -> None:
-        """Press the fire button."""
+    def press(self) -> bool:
+        """Press the fire button; returns whether it is down."""
 
     def release(self) -> None:
         """Release the fire button; harmless if it is up."""
@@ -29,8 +29,9 @@ class NullPointer:
         """Applies nothing."""
         return 0, 0
 
-    def press(self) -> None:
-        """Does nothing."""
+    def press(self) -> bool:
+        """Presses nothing."""
+        return False
 
     def release(self) -> None:
         """Does nothing."""

@@ -36,9 +36,10 @@ class X11Pointer:
         self._send(X.MotionNotify, detail=True, x=dx_counts, y=dy_counts)
         return dx_counts, dy_counts
 
-    def press(self) -> None:
+    def press(self) -> bool:
         """Press the left button."""
         self._send(X.ButtonPress, FIRE_BUTTON)
+        return True
 
     def release(self) -> None:
         """Release the left button."""

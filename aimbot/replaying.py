@@ -68,11 +68,15 @@ class RecordedHand(NoHand):
 
 
 class AcceptingPointer(NullPointer):
-    """Moves nothing, and takes every move for applied."""
+    """Moves nothing, and takes every move and press for applied."""
 
     def move(self, dx_counts: int, dy_counts: int) -> tuple[int, int]:
         """The counts that were asked for."""
         return dx_counts, dy_counts
+
+    def press(self) -> bool:
+        """As if it were down."""
+        return True
 
 
 class Replayer:

@@ -40,9 +40,10 @@ class Refusal(StrEnum):
     CAP_PER_MOVE = "cap_per_move"
     CAP_PER_S = "cap_per_s"
     FIRE_NOT_ALLOWED = "fire_not_allowed"
+    LET_GO = "let_go"
 
 
-CLIPPED = frozenset({Refusal.CAP_PER_MOVE, Refusal.CAP_PER_S, Refusal.FIRE_NOT_ALLOWED})
+CLIPPED = frozenset({Refusal.CAP_PER_MOVE, Refusal.CAP_PER_S, Refusal.FIRE_NOT_ALLOWED, Refusal.LET_GO})
 """Refusals that let a part of the command through."""
 
 
@@ -56,7 +57,10 @@ class Gates:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What reached the pointer, when, and why it was less than was asked."""
+    """What the pointer did, when, and why it was less than was asked; in a dry run that is nothing.
+
+    fire: the button is down.
+    """
 
     dx_counts: int
     dy_counts: int
@@ -86,9 +90,10 @@ class SafetyEnvelope:
         self._pointer, self._clock, self._gates = pointer, clock, gates
         self._settings, self._budget_ns = settings, round(budget_ms * 1e6)
         self._sent: deque[tuple[int, float]] = deque()
-        self._pressed = False
+        self._pressed, self._pressed_ns = False, 0
+        self._was_let_go = False  # between two commands
         self._stopped = self._closed = False
-        self._lock = RLock()  # the panic key stops from the listener's thread
+        self._lock = RLock()  # the listener's thread stops, housekeeping's lets go
         self.refusals: Counter[Refusal] = Counter()
 
     def __enter__(self) -> Self:
@@ -118,13 +123,32 @@ class SafetyEnvelope:
             gates = self._gates()
             refusal = self._check(command, captured_ns, now_ns, gates)
             if refusal is not None:
-                return self._refuse(refusal, now_ns, gates)
-            return self._send(command, now_ns, gates)
+                applied = self._refuse(refusal, now_ns, gates)
+            else:
+                applied = self._send(command, now_ns, gates)
+            self._was_let_go = False
+            return applied
 
     def rest(self) -> None:
-        """Release the button while there is nothing to do, as when no new frame comes."""
+        """Release the button while there is nothing to do, as when no new frame comes.
+
+        A press that was let go so is over: the next command does not begin it again.
+        """
         with self._lock:
+            self._was_let_go = self._was_let_go or self._pressed
             self._set_button(False)
+
+    def release_late(self, longest_s: float) -> None:
+        """Release a button that is down for longer than this, or while the gates are closed.
+
+        For another thread: the loop's own may wait for a slow detector, and come to no command.
+        """
+        with self._lock:
+            if not self._pressed:
+                return
+            is_late = self._clock() - self._pressed_ns > longest_s * 1e9
+            if is_late or self._find_closed(self._gates()) is not None:
+                self.rest()
 
     def stop(self) -> None:
         """Stop all output for good and release the button: the panic key, or a protected game."""
@@ -144,14 +168,19 @@ class SafetyEnvelope:
     def _check(self, command: Command, captured_ns: int, now_ns: int, gates: Gates) -> Refusal | None:
         if self._stopped:
             return Refusal.STOPPED
-        if not gates.armed:
-            return Refusal.NOT_ARMED
-        if self._settings.require_focus and not gates.focused:
-            return Refusal.NO_FOCUS
+        if (closed := self._find_closed(gates)) is not None:
+            return closed
         if not 0 <= now_ns - captured_ns <= self._budget_ns:
             return Refusal.STALE
         if not (math.isfinite(command.dx_counts) and math.isfinite(command.dy_counts)):
             return Refusal.NOT_FINITE
+        return None
+
+    def _find_closed(self, gates: Gates) -> Refusal | None:
+        if not gates.armed:
+            return Refusal.NOT_ARMED
+        if self._settings.require_focus and not gates.focused:
+            return Refusal.NO_FOCUS
         return None
 
     def _send(self, command: Command, now_ns: int, gates: Gates) -> Applied:
@@ -161,13 +190,15 @@ class SafetyEnvelope:
             clipped = Refusal.FIRE_NOT_ALLOWED
         elif clipped and not self._pressed:
             fire = False  # it was to be fired where the whole move ends
+        elif fire and self._was_let_go:
+            fire, clipped = False, Refusal.LET_GO
         if dx or dy:
             dx, dy = self._pointer.move(dx, dy)
             self._sent.append((now_ns, math.hypot(dx, dy)))
         self._set_button(fire)
         if clipped:
             self.refusals[clipped] += 1
-        return Applied(dx, dy, fire, now_ns, gates, clipped)
+        return Applied(dx, dy, self._pressed, now_ns, gates, clipped)
 
     def _refuse(self, refusal: Refusal, now_ns: int, gates: Gates) -> Applied:
         self._set_button(False)
@@ -190,8 +221,8 @@ class SafetyEnvelope:
     def _set_button(self, down: bool) -> None:
         # It counts as down from before the press until after the release: a signal may come between.
         if down and not self._pressed:
-            self._pressed = True
-            self._pointer.press()
+            self._pressed, self._pressed_ns = True, self._clock()
+            self._pressed = self._pointer.press()
         elif not down and self._pressed:
             self._pointer.release()
             self._pressed = False

@@ -1,7 +1,7 @@
 """Choose one target by a policy, and stay with it."""
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -15,12 +15,15 @@ from aimbot.shown import estimate_shown
 from aimbot.target import XY, Target
 from aimbot.tracker import Track, Tracker, find_track
 from aimbot.view import View, ViewSettings
+from capture.errors import UserError
 from capture.frame import Frame
 from detection.detections import Detections
 
 Policy = Literal["nearest", "nearest_centre", "largest", "most_confident"]
 Zone = tuple[float, float, float, float]
 Rank = tuple[bool, int, float, int]
+Share = Annotated[float, Field(ge=0, le=1)]
+AimPoint = tuple[Share, Share]
 
 
 class SelectorSettings(BaseModel):
@@ -37,8 +40,8 @@ class SelectorSettings(BaseModel):
     min_confidence: float = Field(
         0.35, ge=0, le=1, description="of a new target; one that is known is followed with less"
     )
-    aim_point: XY = Field((0.5, 0.4), description="in the box, from its left and top, 0 to 1")
-    aim_points: dict[str, XY] = Field(default_factory=dict, description="aim point by class name")
+    aim_point: AimPoint = Field((0.5, 0.4), description="in the box, from its left and top, 0 to 1")
+    aim_points: dict[str, AimPoint] = Field(default_factory=dict, description="aim point by class name")
     exclude: tuple[Zone, ...] = Field(
         (),
         description="left, top, right, bottom, 0 to 1: boxes with their centre in one of these are left out",
@@ -61,6 +64,18 @@ class SelectorSettings(BaseModel):
                     f"expected left < right, top < bottom, 0 to 1, got {left}, {top}, {right}, {bottom}"
                 )
         return zones
+
+
+def check_class_names(settings: SelectorSettings, names: Sequence[str]) -> None:
+    """UserError for a class that the detector, whose class names these are, does not know."""
+    for setting in ("classes", "priority", "aim_points"):
+        wanted: Iterable[str] = getattr(settings, setting)
+        unknown = next((name for name in wanted if name not in names), None)
+        if unknown is not None:
+            raise UserError(
+                f"expected classes of the model in aim.selector.{setting}, got {unknown!r}; "
+                f"it has: {', '.join(names)}"
+            )
 
 
 class Selector:

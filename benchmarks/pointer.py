@@ -13,8 +13,9 @@ class MovingPointer:
         """As the pointer inside."""
         return self._pointer.move(dx_counts, dy_counts)
 
-    def press(self) -> None:
+    def press(self) -> bool:
         """Not here."""
+        return False
 
     def release(self) -> None:
         """Not here."""

@@ -33,8 +33,9 @@ class LoggingPointer:
         self.events.append(("move", dx_counts, dy_counts))
         return dx_counts, dy_counts
 
-    def press(self) -> None:
+    def press(self) -> bool:
         self.events.append(("press",))
+        return True
 
     def release(self) -> None:
         self.events.append(("release",))

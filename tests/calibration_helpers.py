@@ -72,7 +72,7 @@ class FakeGame:
     def pause(self, seconds: float) -> None:
         self.now_ns += round(seconds * 1e9)
 
-    def press(self) -> None:
+    def press(self) -> bool:
         raise AssertionError("a calibration fires nothing")
 
     def release(self) -> None:
@@ -82,7 +82,7 @@ class FakeGame:
         pass
 
 
-def open_probe(game: FakeGame) -> Probe:
+def open_probe(game: FakeGame, guard: Callable[[], None] = lambda: None) -> Probe:
     envelope = SafetyEnvelope(
         game,
         SafetySettings(),
@@ -90,4 +90,4 @@ def open_probe(game: FakeGame) -> Probe:
         game.clock,
         lambda: Gates(game.armed, game.focused),
     )
-    return Probe(game, envelope, game.clock, game.pause)
+    return Probe(game, envelope, game.clock, game.pause, guard=guard)

@@ -1,6 +1,7 @@
 """Selector, controller, ledger and trigger, in closed loop with a simulated game."""
 
 import math
+from collections.abc import Collection
 
 import pytest
 from aim_helpers import MS, aim_settings, doom_view, make_detections, make_frame
@@ -12,7 +13,7 @@ from aimbot.controller import Controller, ControllerSettings
 from aimbot.ledger import CountLedger
 from aimbot.selector import SelectorSettings
 from aimbot.target import INERT, XY, Target
-from aimbot.trigger import TriggerSettings
+from aimbot.trigger import Trigger, TriggerSettings
 from aimbot.view import View, ViewSettings
 from capture.frame import Frame
 from detection.detections import Detections, no_detections
@@ -130,7 +131,7 @@ def test_remainders_are_carried_and_not_lost() -> None:
     view = ViewSettings(yaw_deg_per_count=1.0, pitch_deg_per_count=1.0)
     controller = Controller(
         ControllerSettings(smoothing_s=0.1, dead_zone_deg=0, dead_zone_share=0, lead=0),
-        TriggerSettings(),
+        Trigger(TriggerSettings(), is_flat=False),
         view,
     )
     ledger = CountLedger()
@@ -155,7 +156,7 @@ def test_the_speed_limit_holds_and_keeps_the_direction() -> None:
 
 
 def test_what_is_not_finite_becomes_a_zero_command() -> None:
-    controller = Controller(ControllerSettings(), TriggerSettings(), doom_view())
+    controller = Controller(ControllerSettings(), Trigger(TriggerSettings(), is_flat=False), doom_view())
     bad = make_target((math.nan, 0.0))
     controller.steer(None, CountLedger(), 0, 0)
     assert controller.steer(bad, CountLedger(), 16 * MS, 16 * MS) == INERT
@@ -213,12 +214,17 @@ def test_the_aim_point_is_where_the_class_says() -> None:
     assert target.aim_xy_px == pytest.approx((320, 210))
 
 
-def fire_at(x_px: float, frames: int = 1, trigger: TriggerSettings | None = None) -> list[bool]:
+def fire_at(
+    x_px: float, frames: int = 1, trigger: TriggerSettings | None = None, refused: Collection[int] = ()
+) -> list[bool]:
     found = make_detections([[x_px - 20, 200, x_px + 20, 280]])
-    return fire_on([found] * frames, trigger)
+    return fire_on([found] * frames, trigger, refused)
 
 
-def fire_on(pictures: list[Detections], trigger: TriggerSettings | None = None) -> list[bool]:
+def fire_on(
+    pictures: list[Detections], trigger: TriggerSettings | None = None, refused: Collection[int] = ()
+) -> list[bool]:
+    """What the trigger wants at each picture, 20 ms apart; what it wants at `refused` is not done."""
     settings = AimSettings(
         view=doom_view(),
         controller=ControllerSettings(dead_zone_deg=30),
@@ -230,6 +236,9 @@ def fire_on(pictures: list[Detections], trigger: TriggerSettings | None = None) 
         frame: Frame = make_frame(index, index * 20 * MS)
         target = aimer.select(frame, found)
         fired.append(aimer.steer(frame, target, frame.captured_ns).fire)
+        aimer.applied(frame.captured_ns, 0, 0, fired[-1] and index not in refused)
+        if index in refused:
+            aimer.reset()
     return fired
 
 
@@ -247,11 +256,40 @@ def test_a_press_is_held_then_let_go_until_the_interval_is_over() -> None:
 
 
 def test_what_is_left_of_a_target_is_not_fired_at() -> None:
-    rapid = TriggerSettings(enabled=True, press_s=0.01, interval_s=0.0)
+    rapid = TriggerSettings(enabled=True, press_s=0.01, interval_s=0.01)
     whole, remnant = ([300, 200, 340, 280], [312, 230, 328, 245])
     sure, unsure = make_detections([whole]), make_detections([whole], confidence=0.2)
-    assert fire_on([sure, make_detections([remnant]), sure], rapid) == [True, False, True]
-    assert fire_on([sure, unsure, sure], rapid) == [True, False, True]
+    for picture, is_fired_at in ((make_detections([remnant]), False), (unsure, False), (sure, True)):
+        assert fire_on([sure, sure, picture], rapid) == [True, False, is_fired_at]
+
+
+def test_a_press_that_was_refused_is_tried_again_at_once_and_waits_for_no_interval() -> None:
+    trigger = TriggerSettings(enabled=True, press_s=0.03, interval_s=0.1)
+    assert fire_at(320, 5, trigger, refused=[0, 1]) == [True, True, True, True, False]
+
+
+@pytest.mark.parametrize("refused", [1, 3], ids=["it breaks off the press", "it comes between two"])
+def test_no_refusal_brings_the_next_shot_nearer(refused: int) -> None:
+    trigger = TriggerSettings(enabled=True, press_s=0.03, interval_s=0.1)
+    assert fire_at(320, 6, trigger, refused=[refused]) == [True, True, False, False, False, True]
+
+
+def test_new_settings_bring_no_shot_nearer() -> None:
+    settings = aim_settings()
+    settings = settings.model_copy(update={"trigger": TriggerSettings(enabled=True, interval_s=0.1)})
+    aimer = Aimer(settings, ["monster"])
+    found = make_detections([[300, 200, 340, 280]])
+    aimer.applied(0, 0, 0, True)
+    aimer.applied(60 * MS, 0, 0, False)
+    aimer.apply_settings(settings)
+    for index, is_fired in ((4, False), (5, True)):
+        frame = make_frame(index, index * 20 * MS)
+        assert aimer.steer(frame, aimer.select(frame, found), frame.captured_ns).fire is is_fired
+
+
+def test_the_button_goes_up_between_two_presses_however_slow_the_frames_are() -> None:
+    trigger = TriggerSettings(enabled=True, press_s=0.01, interval_s=0.015)
+    assert fire_at(320, 4, trigger) == [True, False, True, False]
 
 
 def test_the_search_turns_only_after_its_wait_and_never_fires() -> None:

@@ -1,16 +1,24 @@
 """One run from frames to pointer: recording, reload, panic, and a protected game that starts meanwhile."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from aim_helpers import LoggingPointer, ScriptedDetector, make_detections, make_frame
+from tiny_ultralytics import make_linear_onnx
+from wait_helpers import wait_until
+from Xlib import X
+from Xlib.display import Display
+from Xlib.ext import xtest
 
 from aimbot.assistant import RunPlan, fill_game_width, run_assistant
+from aimbot.commands.common import Where, crop_to, gather_settings
 from aimbot.config import Settings, SettingsFile, load_settings
 from aimbot.hotkeys import HotkeySettings, Person
 from aimbot.view import View, ViewSettings
@@ -19,6 +27,7 @@ from capture.errors import UserError
 from capture.frame import Frame, Region
 from capture.replay import ReplaySource
 from capture.session import read_session
+from detection.detections import Detections
 
 ROOT = Path(__file__).parent.parent
 
@@ -108,10 +117,18 @@ def test_the_panic_key_stops_all_output_in_the_middle_of_a_run() -> None:
 def test_an_edited_profile_is_taken_over_and_an_invalid_one_reported(tmp_path: Path) -> None:
     path = tmp_path / "game.toml"
     path.write_text("[loop]\nbudget_ms = 10000\n")
-    plan = make_plan(320, load_settings(str(path)))
+    plan = make_plan(320, gather_settings(str(path), [], Where(region="0,0,640,480")))
+    plan.settings = crop_to(plan.settings, (320, 320))
     plan.watch = SettingsFile(str(path))
     lines: list[str] = []
-    edits = iter(["[loop]\nbudget_ms = 20000\n[safety]\nallow_fire = false\n", "[loop]\nbugdet = 1\n"])
+    edits = iter(
+        [
+            "[loop]\nbudget_ms = 20000\n[safety]\nallow_fire = false\n",
+            "[loop]\nbugdet = 1\n",
+            "[capture]\nmax_hz = 30\n",
+            '[aim.selector]\npriority = ["imp"]\n',
+        ]
+    )
 
     def report(line: str) -> None:
         lines.append(line)
@@ -121,10 +138,21 @@ def test_an_edited_profile_is_taken_over_and_an_invalid_one_reported(tmp_path: P
     plan.report = report
     run_assistant(plan)
     assert "settings reloaded" in lines
-    assert any(
-        line.startswith("settings not reloaded, the old ones stay: unknown setting loop.bugdet")
-        for line in lines
-    )
+    assert "settings reloaded; capture: after a restart" in lines
+    for mistake in ("unknown setting loop.bugdet", "expected classes of the model in aim.selector.priority"):
+        assert any(line.startswith(f"settings not reloaded, the old ones stay: {mistake}") for line in lines)
+
+
+@pytest.mark.parametrize(
+    "override",
+    ['classes=["monster","imp"]', 'priority=["imp"]', "aim_points.imp=[0.5,0.1]"],
+)
+def test_a_class_that_the_model_lacks_is_named_with_those_it_has(override: str) -> None:
+    plan = make_plan(5, load_settings("default", [f"aim.selector.{override}"]))
+    setting = re.split(r"\W", override)[0]
+    with pytest.raises(UserError, match=rf"aim\.selector\.{setting}, got 'imp'; it has: monster, friend$"):
+        run_assistant(plan)
+    assert plan.pointer.events == []  # type: ignore[attr-defined]
 
 
 class CroppedSource(ReplaySource):
@@ -170,7 +198,7 @@ def test_a_watch_that_fails_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> Non
     def fail(_line: str) -> None:
         raise ValueError("no terminal")
 
-    monkeypatch.setattr("aimbot.assistant.HOUSEKEEPING_S", 0.01)
+    monkeypatch.setattr("aimbot.assistant.HOUSEKEEPING_EVERY", 1)
     plan = make_plan(100_000)
     plan.report = fail
     with pytest.raises(UserError, match=r"expected to watch .*no terminal"):
@@ -188,21 +216,94 @@ def test_a_protected_game_refuses_the_start_and_stops_a_run(monkeypatch: pytest.
         run_assistant(make_plan(5))
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_a_terminated_run_releases_the_button(xvfb_display: str, how: signal.Signals) -> None:
-    """A run over a painted screen, dry but for its end: it leaves by the front door."""
-    command = [sys.executable, str(ROOT / "run_aimbot.py"), "run", "--monitor", "1", "--dry-run", "--json"]
+class SlowDetector(ScriptedDetector):
+    """Answers to its second frame only once the fire button is up, or five seconds have passed."""
+
+    def __init__(self, plan: RunPlan, meanwhile: Callable[[], None]) -> None:
+        super().__init__()
+        assert isinstance(plan.pointer, LoggingPointer)
+        self._events, self._meanwhile = plan.pointer.events, meanwhile
+        self.answer = plan.detector.detect(make_frame(0, 0))
+        self.held: list[bool] = []
+
+    def detect(self, frame: Frame) -> Detections:
+        if self.calls == 1:
+            self.held.append(self._events[-1] == ("press",))
+            self._meanwhile()
+            self.held.append(not wait_until(lambda: self._events[-1] == ("release",)))
+        return super().detect(frame)
+
+
+@pytest.mark.parametrize(
+    ("press_s", "arm"),
+    [(60, "hold"), (0.06, "always")],
+    ids=["the person let go of the aim key", "the press has lasted long enough"],
+)
+def test_a_slow_detector_does_not_hold_the_button_down(press_s: float, arm: str) -> None:
+    overrides = [
+        "loop.budget_ms=10000",
+        "aim.trigger.enabled=true",
+        f"aim.trigger.press_s={press_s}",
+        "aim.trigger.interval_s=60",
+        "aim.controller.dead_zone_deg=60",
+    ]
+    plan = make_plan(40, load_settings("default", overrides), arm)
+    plan.detector.answer = make_detections([[300, 200, 340, 280]])  # type: ignore[attr-defined]
+    plan.person.press("mouse_right")
+    slow = SlowDetector(plan, lambda: plan.person.release("mouse_right"))
+    plan.detector = slow
+    run_assistant(plan)
+    assert slow.held == [True, False]
+
+
+def is_pressed(server: Display) -> bool:
+    return bool(server.screen().root.query_pointer().mask & X.Button1Mask)
+
+
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [
+        (signal.SIGTERM, 128 + signal.SIGTERM),
+        (signal.SIGHUP, 128 + signal.SIGHUP),
+        (signal.SIGQUIT, 128 + signal.SIGQUIT),
+        (signal.SIGTSTP, 128 + signal.SIGTSTP),
+        (signal.SIGINT, 0),
+    ],
+    ids=lambda value: value.name if isinstance(value, signal.Signals) else "",
+)
+def test_a_terminated_run_releases_the_button(
+    xvfb_display: str, tmp_path: Path, how: signal.Signals, code: int
+) -> None:
+    """It fires at what its detector sees always and everywhere, and would hold the button for a minute."""
+    row = [[[0, 0, 64, 32, 0.9, 0]]]
+    model = make_linear_onnx(tmp_path / "sure.onnx", np.array(row, np.float32))
+    sets = [
+        f"detector.model={model}",
+        "capture.repeat_s=0.01",  # nothing moves on this screen
+        "loop.budget_ms=10000",
+        "hotkeys.arm=always",
+        "aim.trigger.enabled=true",
+        "aim.trigger.press_s=60",
+        "aim.trigger.interval_s=60",
+        "aim.controller.dead_zone_deg=60",
+    ]
+    options = [option for one in sets for option in ("--set", one)]
+    command = [sys.executable, str(ROOT / "run_aimbot.py"), "run", "--monitor", "1", "--json", *options]
     environment = {**os.environ, "DISPLAY": xvfb_display, "PYTHONUNBUFFERED": "1"}
-    run = subprocess.Popen(
+    server = Display(xvfb_display)
+    with subprocess.Popen(
         command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-    )
-    assert run.stderr
-    assert "dry run" in run.stderr.readline()
-    sleep_s(1.0)
-    run.send_signal(how)
-    out, errors = run.communicate(timeout=20)
-    if how is signal.SIGINT:
-        assert run.returncode == 0, errors
-        assert '"loop_fps"' in out
-    else:
-        assert run.returncode == 128 + signal.SIGTERM, errors
+    ) as run:
+        try:
+            assert wait_until(lambda: is_pressed(server) or run.poll() is not None, 60)
+            assert is_pressed(server), run.communicate()
+            run.send_signal(how)
+            out, errors = run.communicate(timeout=20)
+            assert run.returncode == code, errors
+            assert not is_pressed(server)
+            assert ('"loop_fps"' in out) is (how is signal.SIGINT)
+        finally:
+            run.kill()
+            xtest.fake_input(server, X.ButtonRelease, 1)  # else all tests that follow would have it down
+            server.sync()
+            server.close()

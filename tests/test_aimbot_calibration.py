@@ -145,9 +145,53 @@ def test_the_person_stops_it_and_from_then_on_nothing_is_sent() -> None:
     with pytest.raises(UserError, match="not_armed"):
         measure_game(probe, 1.0, TRIALS)
     after_stop = game.sent.copy()
-    with pytest.raises(UserError, match="not_armed"):
+    with pytest.raises(UserError, match="stopped"):
         probe.turn(5, 0)
     assert game.sent.tolist() == after_stop.tolist()
+
+
+def test_a_person_who_pauses_it_and_goes_on_is_not_turned_back() -> None:
+    game = FakeGame(SMALL)
+    probe = open_probe(game)
+    probe.turn(5, 0)
+    game.armed = False
+    with pytest.raises(UserError, match="not_armed"):
+        probe.turn(5, 0)
+    game.armed = True
+    with pytest.raises(UserError, match="stopped"):
+        probe.turn_back()
+    assert game.sent.tolist() == [5, 0]
+
+
+def test_once_an_anti_cheat_is_found_nothing_is_sent_not_even_the_way_back() -> None:
+    found_from_ns = 15_000_000_000  # in the middle of a measurement of half a minute
+    sent_at_ns: list[int] = []
+    found: list[str] = []
+
+    class WatchedGame(FakeGame):
+        def move(self, dx_counts: int, dy_counts: int) -> tuple[int, int]:
+            sent_at_ns.append(self.now_ns)
+            return super().move(dx_counts, dy_counts)
+
+    def guard() -> None:
+        if game.now_ns >= found_from_ns and not found:
+            found.append("vgc.exe")  # it is gone when it is looked for again
+            raise UserError("found vgc.exe running")
+
+    game = WatchedGame(SMALL)
+    with pytest.raises(UserError, match=r"found vgc\.exe"):
+        measure_game(open_probe(game, guard), 1.0, TRIALS)
+    assert game.sent.any()  # it was not turned back
+    assert 10_000_000_000 < sent_at_ns[-1] < found_from_ns + 1_000_000_000
+
+
+def test_the_guard_is_asked_by_the_time_also_during_one_long_step() -> None:
+    game = FakeGame(SMALL)
+    asked_ns: list[int] = []
+    probe = open_probe(game, lambda: asked_ns.append(game.now_ns))
+    for _ in range(250):  # 10 ms each
+        probe.turn(1, 0)
+    assert len(asked_ns) == 3
 
 
 def test_a_moment_without_the_focus_is_waited_for_and_a_long_one_ends_it() -> None:

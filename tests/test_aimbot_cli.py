@@ -86,6 +86,11 @@ def test_an_unreadable_video_is_named(tmp_path: Path) -> None:
     assert_mistake(call("replay", str(path)), "broken.mp4")
 
 
+def test_a_class_that_the_recordings_detector_lacks_is_named() -> None:
+    unknown = call("replay", str(RECORDING), "--set", 'aim.selector.classes=["imp"]')
+    assert_mistake(unknown, "aim.selector.classes, got 'imp'; it has: monster")
+
+
 def test_an_empty_folder_is_named(tmp_path: Path) -> None:
     assert_mistake(call("detect", str(tmp_path)), str(tmp_path))
 

@@ -50,6 +50,22 @@ def test_an_override_may_be_a_list_a_number_or_a_bare_word() -> None:
             "detector.fallbacks=[1.5]",
             r"setting detector\.fallbacks\.0: input should be less than 1, got 1\.5",
         ),
+        (
+            "aim.trigger.interval_s=0.05",
+            r"setting aim\.trigger\.interval_s: .*at least aim\.trigger\.press_s, which is 0\.06, got 0\.05",
+        ),
+        (
+            "aim.trigger.press_s=0.5",
+            r"setting aim\.trigger\.interval_s: .*at least aim\.trigger\.press_s, which is 0\.5, got 0\.3",
+        ),
+        (
+            "aim.selector.aim_point=[0.5, 1.2]",
+            r"setting aim\.selector\.aim_point\.1: .*less than or equal to 1, got 1\.2",
+        ),
+        (
+            "aim.selector.aim_points.monster=[-0.1, 0.5]",
+            r"setting aim\.selector\.aim_points\.monster\.0: .*greater than or equal to 0, got -0\.1",
+        ),
         ("loop.budget_ms=inf", r"setting loop\.budget_ms: input should be a finite number"),
         (
             "safety.max_counts_per_move=40000",
@@ -65,6 +81,15 @@ def test_a_wrong_setting_is_named_in_one_line_with_the_nearest_right_one(overrid
     with pytest.raises(UserError, match=message) as caught:
         load_settings("default", [override])
     assert "\n" not in str(caught.value)
+
+
+def test_the_button_that_the_trigger_presses_is_no_hotkey() -> None:
+    sets = ["hotkeys.aim=mouse_left", "aim.trigger.enabled=true"]
+    with pytest.raises(UserError, match=r"^setting hotkeys: .*another key than mouse_left") as caught:
+        load_settings("default", sets)
+    assert "\n" not in str(caught.value)
+    assert load_settings("default", sets[:1]).hotkeys.aim == "mouse_left"
+    assert load_settings("default", [*sets, "safety.allow_fire=false"]).aim.trigger.enabled
 
 
 def test_only_an_adaptive_loop_wants_a_target_within_the_budget() -> None:

@@ -135,6 +135,22 @@ def test_moves_while_no_frame_comes_belong_to_the_next_frame() -> None:
     assert [move.dx_counts for move in step.hand] == [1, 1, 1]
 
 
+def test_a_hand_that_moves_on_for_long_before_a_still_picture_leaves_one_move_and_those_of_a_second() -> None:
+    class Mail:
+        ended = False
+
+        def take(self, timeout_s: float) -> None:
+            rig.clock.now_ns += 50 * MS
+            rig.hand.moves = [HandMove(rig.clock.now_ns - t * MS, 1, -1) for t in (30, 20, 10)]
+
+    rig, rounds = Rig(), iter([False] * 200 + [True])
+    rig.loop.run(Mail(), lambda: next(rounds), lambda _step: None)
+    hand = rig.step(0).hand
+    assert len(hand) == 1 + 20 * 3
+    assert hand[0] == HandMove((180 * 50 - 10) * MS, 180 * 3, -180 * 3)
+    assert sum(move.dx_counts for move in hand) == 200 * 3
+
+
 def record_rows(rig: Rig) -> tuple[list[Step], list[dict[str, object]]]:
     steps = []
     for index in range(40):

@@ -77,6 +77,8 @@ def test_keys_are_known_by_all_their_names_and_others_are_refused() -> None:
     for wrong, message in (("escape", "did you mean esc"), ("mouse_middel", "a mouse button in hotkeys")):
         with pytest.raises(UserError, match=message):
             name_keys((wrong,), keys, buttons)
+    with pytest.raises(UserError, match="got 'ctrl' and 'ctrl_l', which are one key"):
+        name_keys(("ctrl", "x", "ctrl_l"), keys, buttons)
 
 
 @pytest.mark.usefixtures("xvfb_display")

@@ -11,6 +11,7 @@ from aim_helpers import (
     ScriptedDetector,
     SetClock,
     aim_settings,
+    doom_view,
     make_detections,
     make_frame,
 )
@@ -110,6 +111,23 @@ def test_new_settings_take_hold_at_the_next_frame() -> None:
     assert abs(step.applied.dx_counts) <= 1
 
 
+def test_after_a_press_that_was_not_begun_for_a_clipped_move_the_trigger_looks_again() -> None:
+    rig = Rig(
+        AimSettings.model_validate(
+            {"view": doom_view(), "trigger": {"enabled": True}, "controller": {"smoothing_s": 0}}
+        )
+    )
+    rig.loop.change(Change(rig.settings, SafetySettings(max_counts_per_move=5), 50))
+    first = rig.step(0)
+    assert first.command.fire
+    assert (first.applied.fire, first.applied.refusal) == (False, Refusal.CAP_PER_MOVE)
+    rig.clock.now_ns = 126 * MS
+    rig.detector.answer = make_detections([[380, 200, 420, 280]], confidence=0.3)  # no longer clearly one
+    second = rig.loop.step(make_frame(1, 116 * MS))
+    assert second.target is not None
+    assert not second.command.fire
+
+
 class Mail:
     """A mailbox that hands out a list, with a gap in the middle."""
 
@@ -130,9 +148,11 @@ def test_the_loop_runs_until_the_source_ends_and_lets_go_of_the_button_in_a_gap(
     rig.clock.now_ns = 100 * MS
     rig.detector.answer = make_detections([[300, 200, 340, 280]])
     seen: list[Step] = []
-    rig.loop.run(Mail([make_frame(0, 95 * MS), None, make_frame(1, 99 * MS)]), lambda: False, seen.append)
-    assert [step.frame.frame_id for step in seen] == [0, 1]
-    assert rig.pointer.events[:2] == [("press",), ("release",)]
+    frames = [make_frame(index, (95 + index) * MS) for index in range(3)]
+    rig.loop.run(Mail([frames[0], None, *frames[1:]]), lambda: False, seen.append)
+    assert [step.frame.frame_id for step in seen] == [0, 1, 2]
+    assert rig.pointer.events == [("press",), ("release",)]  # and the interval is waited for
+    assert seen[1].applied.refusal is Refusal.LET_GO
 
 
 def test_the_loop_stops_when_it_is_told() -> None:

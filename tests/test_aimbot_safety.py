@@ -8,6 +8,7 @@ from aim_helpers import MS, LoggingPointer, SetClock
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aimbot.pointer import NullPointer
 from aimbot.protected import find_protection, load_names, refuse_protected
 from aimbot.safety import Applied, Gates, Refusal, SafetyEnvelope, SafetySettings
 from aimbot.target import Command
@@ -111,6 +112,14 @@ def test_fire_can_be_forbidden_while_moving_is_allowed() -> None:
     assert rig.pointer.events == [("move", 4, 0)]
 
 
+def test_a_dry_run_records_no_shot() -> None:
+    envelope = SafetyEnvelope(
+        NullPointer(), SafetySettings(), 50, SetClock(1_000 * MS), lambda: Gates(armed=True, focused=True)
+    )
+    applied = envelope.apply(Command(5, 0, True), 990 * MS)
+    assert (applied.dx_counts, applied.fire, applied.refusal) == (0, False, None)
+
+
 def test_after_stop_nothing_moves_again() -> None:
     rig = Rig()
     rig.apply(FIRE)
@@ -124,6 +133,40 @@ def test_the_button_is_released_when_frames_stop_coming() -> None:
     rig.apply(FIRE)
     rig.envelope.rest()
     assert rig.pointer.events[-1] == ("release",)
+
+
+def test_a_press_that_was_let_go_is_not_begun_again() -> None:
+    rig = Rig()
+    rig.apply(FIRE)
+    rig.envelope.rest()
+    applied = rig.apply(FIRE)
+    assert (applied.fire, applied.refusal, applied.refused) == (False, Refusal.LET_GO, False)
+    assert rig.apply(FIRE).fire
+    rig.envelope.stop()
+    assert rig.pointer.events == [("press",), ("release",)] * 2
+
+
+@pytest.mark.parametrize("gates", [Gates(False, True), Gates(True, False)])
+def test_without_a_command_the_button_is_released_where_the_gates_close(gates: Gates) -> None:
+    rig = Rig()
+    rig.apply(FIRE)
+    rig.envelope.release_late(1.0)
+    assert rig.pointer.events == [("press",)]
+    rig.gates = gates
+    rig.envelope.release_late(1.0)
+    assert rig.pointer.events == [("press",), ("release",)]
+
+
+def test_without_a_command_the_button_is_released_once_it_was_down_for_too_long() -> None:
+    rig = Rig()
+    rig.apply(FIRE)
+    rig.clock.now_ns += 1_000 * MS
+    rig.envelope.release_late(1.0)
+    assert rig.pointer.events == [("press",)]
+    rig.clock.now_ns += 1
+    rig.envelope.release_late(1.0)
+    rig.envelope.release_late(1.0)
+    assert rig.pointer.events == [("press",), ("release",)]
 
 
 def test_an_exception_inside_releases_the_button_and_closes_the_pointer() -> None:

@@ -97,11 +97,14 @@ class Calibration:
 
 
 def measure_game(probe: Probe, pixel_aspect: float, trials: int = LATENCY_TRIALS) -> Calibration:
-    """Measure everything, and turn the view back; UserError says why a game cannot be measured."""
+    """Measure everything, and turn the view back; UserError says why a game cannot be measured.
+
+    Where the person or the probe's guard stopped it, the view stays: nothing is sent any more.
+    """
     try:
         calibration = _measure(probe, pixel_aspect, trials)
     except UserError:
-        with suppress(UserError):  # whoever stopped the measurement stops this too; the first reason counts
+        with suppress(UserError):  # an envelope that was stopped refuses this too; the first reason counts
             probe.turn_back()
         raise
     probe.turn_back()

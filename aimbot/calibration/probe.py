@@ -6,7 +6,7 @@ import numpy as np
 
 from aimbot.calibration.shifts import MOVED_LEVELS, Picture, to_picture
 from aimbot.loop import Mailbox
-from aimbot.safety import Refusal, SafetyEnvelope
+from aimbot.safety import Applied, Refusal, SafetyEnvelope
 from aimbot.target import Command
 from capture.clock import Clock
 from capture.errors import UserError
@@ -18,6 +18,8 @@ REST_S = 0.1
 """The next reaction is measured so long after one was seen."""
 REACTION_TIMEOUT_S = 0.6
 TAKE_TIMEOUT_S = 0.5
+GUARD_S = 1.0
+"""Nothing is sent unless the guard was asked within this time."""
 FOCUS_PATIENCE_S = 2.0
 """A focus that comes back within this time spoils nothing, for meanwhile nothing was sent."""
 SAMPLE_STEP = 4
@@ -29,6 +31,7 @@ class Probe:
 
     `sent_counts` is what the game was turned by so far, `size_wh` the size of its window at the last look.
     UserError where the envelope refuses, for then the person has stopped it, or the game lost the focus.
+    Once the person or the guard has stopped it, nothing is sent any more.
     """
 
     def __init__(
@@ -38,10 +41,15 @@ class Probe:
         clock: Clock,
         pause: Callable[[float], None],
         report: Callable[[str], None] = lambda _line: None,
+        guard: Callable[[], None] = lambda: None,
     ) -> None:
-        """`frames` must repeat a still picture within the envelope's budget (`capture.repeat_s`)."""
-        self._frames, self._envelope, self._pause = frames, envelope, pause
-        self.report = report
+        """`frames` must repeat a still picture within the envelope's budget (`capture.repeat_s`).
+
+        guard: raises where nothing may be sent any more, as where a protected game has started.
+        """
+        self._frames, self._envelope, self._clock, self._pause = frames, envelope, clock, pause
+        self.report, self._guard = report, guard
+        self._guarded_until_ns = clock()
         self._settled_ns = clock() + round(SETTLE_S * 1e9)
         self.sent_counts = np.zeros(2, int)
         self.size_wh = (0, 0)
@@ -88,10 +96,12 @@ class Probe:
 
     def _send(self, dx_counts: int, dy_counts: int, frame: Frame) -> int:
         command = Command(dx_counts, dy_counts, False)
-        applied = self._envelope.apply(command, frame.captured_ns)
+        applied = self._apply(command, frame)
         waits_until_ns = applied.sent_ns + round(FOCUS_PATIENCE_S * 1e9)
         while applied.refusal is Refusal.NO_FOCUS and applied.sent_ns < waits_until_ns:
-            applied = self._envelope.apply(command, self._take().captured_ns)
+            applied = self._apply(command, self._take())
+        if applied.refusal is Refusal.NOT_ARMED:
+            self._envelope.stop()  # a person who goes on afterwards has not asked for the way back
         if applied.refusal is not None:
             raise UserError(
                 f"expected to send {dx_counts}, {dy_counts} counts to the game, the envelope says: "
@@ -100,6 +110,21 @@ class Probe:
         self.sent_counts += (applied.dx_counts, applied.dy_counts)
         self._settled_ns = applied.sent_ns + round(SETTLE_S * 1e9)
         return applied.sent_ns
+
+    def _apply(self, command: Command, frame: Frame) -> Applied:
+        if self._clock() >= self._guarded_until_ns:
+            self._ask_guard()
+            frame = self._take()  # the last one has grown old meanwhile
+        return self._envelope.apply(command, frame.captured_ns)
+
+    def _ask_guard(self) -> None:
+        """Stop all output for good where the guard raises."""
+        try:
+            self._guard()
+        except BaseException:
+            self._envelope.stop()
+            raise
+        self._guarded_until_ns = self._clock() + round(GUARD_S * 1e9)
 
     def _take_after(self, after_ns: int) -> Frame:
         """The newest frame, once there is one that was captured after this time."""

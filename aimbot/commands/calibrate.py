@@ -14,6 +14,7 @@ from aimbot.calibration.plot import plot_calibration
 from aimbot.calibration.probe import Probe
 from aimbot.calibration.profile import write_profile
 from aimbot.commands.common import Where, gather_settings, open_live, stderr
+from aimbot.commands.signals import leave_by_signal
 from aimbot.config import Settings, profile_names
 from aimbot.hotkeys import HotkeyListener, Person
 from aimbot.pointer import open_pointer
@@ -103,6 +104,7 @@ def _measure(settings: Settings, trials: int) -> Calibration:
     )
     person = Person(settings.hotkeys.model_copy(update={"arm": "always"}))
     with ExitStack() as stack:
+        stack.enter_context(leave_by_signal(person))
         source, watch = open_live(settings.model_copy(update={"capture": capture}), stack)
         stack.callback(source.close)
         assert source.window is not None
@@ -125,12 +127,9 @@ def _measure(settings: Settings, trials: int) -> Calibration:
         person.on_panic = envelope.stop
         grabber = Grabber(source, monotonic_ns)
         stack.callback(grabber.close)
-
-        def attend(line: str) -> None:
-            refuse_protected()
-            live.update(Text(line))
-
-        probe = Probe(grabber, envelope, monotonic_ns, sleep_s, attend)
+        probe = Probe(
+            grabber, envelope, monotonic_ns, sleep_s, lambda line: live.update(Text(line)), refuse_protected
+        )
         return measure_game(probe, settings.aim.view.pixel_aspect, trials)
 
 

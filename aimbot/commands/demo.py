@@ -20,6 +20,7 @@ from aimbot.commands.common import (
     write_json,
 )
 from aimbot.commands.replay import replay
+from aimbot.commands.signals import leave_by_signal
 from aimbot.config import Settings
 from aimbot.hand import open_hand
 from aimbot.hotkeys import HotkeyListener, Person
@@ -147,10 +148,14 @@ def take_score(game: "GameProcess", person: Person) -> dict[str, Any]:
 
 
 def attend_person(settings: Settings, stack: ExitStack) -> Person:
-    """Someone who always wants to aim, and whose keys are heard where there is anyone to press them."""
+    """Someone who always wants to aim, and whose keys are heard where there is anyone to press them.
+
+    Signals end what the stack holds, as the exit key does.
+    """
     from arena.display import is_own
 
     person = Person(settings.hotkeys.model_copy(update={"arm": "always"}))
+    stack.enter_context(leave_by_signal(person))
     if not is_own():
         stack.callback(HotkeyListener(person).close)
     return person

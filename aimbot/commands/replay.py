@@ -22,6 +22,7 @@ from aimbot.loop import Step
 from aimbot.replaying import RecordedDetector, Replayer, replay_frames
 from aimbot.report import draw_row
 from aimbot.rows import encode_step
+from aimbot.selector import check_class_names
 from capture.errors import UserError
 from capture.replay import ReplaySource
 from detection.detector import open_detector
@@ -49,6 +50,7 @@ def replay(
             levels = open_levels(settings, rungs)
         detector = levels.detector
         stack.callback(detector.close)
+        check_class_names(settings.aim.selector, detector.class_names)
         replayer = Replayer(detector, settings.aim, settings.safety, settings.loop.budget_ms, levels.governor)
         stack.callback(replayer.close)
         if out is not None:

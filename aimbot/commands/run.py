@@ -10,6 +10,7 @@ from rich.text import Text
 
 from aimbot.assistant import RunPlan, run_assistant
 from aimbot.commands.common import Where, crop_to, gather_settings, open_live, print_note, stderr
+from aimbot.commands.signals import leave_by_signal
 from aimbot.config import SettingsFile
 from aimbot.hand import open_hand
 from aimbot.hotkeys import HotkeyListener, Person
@@ -37,6 +38,7 @@ def run(
         overrides = [*overrides, f'hotkeys.arm="{arm}"']
     if no_fire:
         overrides = [*overrides, "safety.allow_fire=false"]
+    profile_file = SettingsFile(profile, overrides)  # before the detector opens: an edit meanwhile counts
     settings = gather_settings(profile, overrides, where)
     refuse_protected()
     with ExitStack() as stack:
@@ -46,6 +48,7 @@ def run(
         source, watch = open_live(settings, stack)
         stack.callback(source.close)
         person = Person(settings.hotkeys)
+        stack.enter_context(leave_by_signal(person))
         stack.callback(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
 
         def leave(_signal: int, _frame: object) -> None:
@@ -75,7 +78,7 @@ def run(
             settings, source, levels.detector, pointer, person, watch, seconds, record, hand, report=report
         )
         plan.governor, plan.rungs = levels.governor, levels.rungs
-        plan.watch = SettingsFile(profile, overrides)
+        plan.watch = profile_file
         return run_assistant(plan)
 
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from aimbot.aimer import Aimer, AimSettings
 from aimbot.ledger import CountLedger
 from aimbot.target import XY, Command, Target
-from aimbot.trigger import Trigger
 from aimbot.view import View, ViewSettings
 from arena.truth import Monster, Tic, TruthLog, wrap_deg
 from capture.frame import Frame
@@ -28,7 +27,6 @@ class ReferenceAimer(Aimer):
 
     def __init__(self, settings: AimSettings, class_names: Sequence[str]) -> None:
         super().__init__(settings, class_names)
-        self._trigger = Trigger(settings.trigger, is_flat=settings.view.pitch_deg_per_count == 0)
         self._last_ns = self._seen_ns = 0
 
     def steer(self, frame: Frame, target: Target | None, now_ns: int) -> Command:
@@ -45,8 +43,7 @@ class ReferenceAimer(Aimer):
         return Command(step, 0, self._trigger.pull(target, after, late_s, now_ns))
 
     def reset(self) -> None:
-        """Let go of the button; nothing else is carried from frame to frame."""
-        self._trigger.reset()
+        """Nothing but the trigger's last press is carried from frame to frame."""
 
     def _search(self, passed_ns: int) -> int:
         """Counts of the assistant's own search."""

@@ -16,6 +16,7 @@ from aimbot.aimer import Aimer
 from aimbot.assistant import RunPlan, run_assistant
 from aimbot.commands.common import open_live
 from aimbot.commands.demo import enter_game
+from aimbot.commands.signals import leave_by_signal
 from aimbot.config import Settings
 from aimbot.hotkeys import Person
 from aimbot.levels import Levels, open_levels
@@ -130,7 +131,9 @@ def play(
     record: Path | None = None,
 ) -> None:
     """One player's game in one scenario; `part` takes in what comes of it."""
+    person = Person(settings.hotkeys.model_copy(update={"arm": "always"}))
     with ExitStack() as stack:
+        stack.enter_context(leave_by_signal(person))
         game = stack.enter_context(GameProcess(scenario, seed, limits))
         pointer = enter_game(game, settings)
         detector = levels.detector
@@ -143,7 +146,7 @@ def play(
             source,
             watched,
             pointer,
-            Person(settings.hotkeys.model_copy(update={"arm": "always"})),
+            person,
             watch,
             limits["seconds"] + GRACE_S,
             record,
