@@ -130,6 +130,16 @@ def name_keys(wanted: Iterable[str], keys: Mapping[str, Any], buttons: Mapping[s
     return aliases
 
 
+def _end_quietly(run: Callable[[], None]) -> Callable[[], None]:
+    """Of pynput's own thread, which else prints a traceback where its display goes away."""
+
+    def run_quietly() -> None:
+        with suppress(Exception):
+            run()
+
+    return run_quietly
+
+
 class HotkeyListener:
     """Feeds a Person from pynput's global keyboard and mouse listeners."""
 
@@ -164,6 +174,7 @@ class HotkeyListener:
             mouse.Listener(on_click=click),
         ]
         for listener in self._listeners:
+            listener._run = _end_quietly(listener._run)
             listener.start()
         for listener in self._listeners:
             listener.wait()
@@ -171,7 +182,8 @@ class HotkeyListener:
     def close(self) -> None:
         """Stop listening and join the threads."""
         for listener in self._listeners:
-            listener.stop()
+            with suppress(Exception):  # its display may be gone
+                listener.stop()
             # On X11 pynput's own request to end is queued behind the data it waits for; the RECORD protocol
             # wants it on the other connection.
             control = getattr(listener, "_display_stop", None)

@@ -22,6 +22,7 @@ from aimbot.commands.common import Where, crop_to, gather_settings
 from aimbot.config import Settings, SettingsFile, load_settings
 from aimbot.hotkeys import HotkeySettings, Person
 from aimbot.view import View, ViewSettings
+from arena.display import start_xvfb
 from capture.clock import monotonic_ns, sleep_s
 from capture.errors import UserError
 from capture.frame import Frame, Region
@@ -214,6 +215,20 @@ def test_a_protected_game_refuses_the_start_and_stops_a_run(monkeypatch: pytest.
         run_assistant(plan)
     with pytest.raises(UserError, match=r"found vgc\.exe running"):
         run_assistant(make_plan(5))
+
+
+def test_a_display_that_goes_away_ends_a_run_in_one_line() -> None:
+    command = [sys.executable, str(ROOT / "run_aimbot.py"), "run", "--monitor", "1", "--dry-run"]
+    with start_xvfb((640, 480)) as name:
+        environment = {**os.environ, "DISPLAY": name, "PYTHONUNBUFFERED": "1", "COLUMNS": "200"}
+        run = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+        assert run.stderr
+        assert "dry run" in run.stderr.readline()
+        sleep_s(1.0)
+    errors = run.communicate(timeout=20)[1]
+    assert run.returncode == 2, errors
+    assert "Traceback" not in errors
+    assert errors.count("error: expected ") == 1, errors
 
 
 class SlowDetector(ScriptedDetector):
