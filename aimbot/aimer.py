@@ -34,7 +34,7 @@ class Aimer:
     def __init__(self, settings: AimSettings, class_names: Sequence[str]) -> None:
         self._names = tuple(class_names)
         self.ledger = CountLedger()
-        self._trigger = Trigger(settings.trigger, is_flat(settings.view))
+        self._trigger = Trigger(settings.trigger, settings.view.is_flat)
         self.apply_settings(settings)
 
     def apply_settings(self, settings: AimSettings) -> None:
@@ -42,7 +42,7 @@ class Aimer:
         self.settings = settings
         tracker = Tracker(settings.tracker, settings.view.counts_per_deg)
         self._selector = Selector(settings.selector, tracker, settings.view, self._names)
-        self._trigger.apply_settings(settings.trigger, is_flat(settings.view))
+        self._trigger.apply_settings(settings.trigger, settings.view.is_flat)
         self._controller = Controller(settings.controller, self._trigger, settings.view)
 
     def select(self, frame: Frame, detections: Detections) -> Target | None:
@@ -67,8 +67,3 @@ class Aimer:
     def reset(self) -> None:
         """After a refusal: no smoothing is carried over it. Tracks stay, as they only look."""
         self._controller.reset()
-
-
-def is_flat(view: ViewSettings) -> bool:
-    """Whether the game has no vertical look."""
-    return view.pitch_deg_per_count == 0

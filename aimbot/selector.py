@@ -88,6 +88,7 @@ class Selector:
         self.settings = settings
         self.tracker = tracker
         self._view_settings = view
+        self._is_flat = view.is_flat
         self._view: View | None = None
         self._names = tuple(names)
         self._aim_points = list_aim_points(settings, names)
@@ -146,7 +147,7 @@ class Selector:
         best = min(ready, key=lambda track: ranks[track.track_id])
         locked = find_track(ready, self._locked_id)
         if locked is not None and locked.whole_ns != now_ns:
-            covering = [one for one in ready if one.whole_ns == now_ns and covers(one, sent, now_ns)]
+            covering = [one for one in ready if one.whole_ns == now_ns and self._covers(one, sent, now_ns)]
             if covering:  # it hides the locked one, or is it: to follow that would turn off this
                 locked = best = min(covering, key=lambda track: ranks[track.track_id])
         if locked is None or best is locked:
@@ -188,22 +189,19 @@ class Selector:
         else:
             is_by_centre = self.settings.policy == "nearest_centre"
             x, y = track.centre_at(now_ns) if is_by_centre else track.bearing_at(now_ns)
-            value = view.counts_to_deg((x - sent[0], y - sent[1]))
+            value = view.counts_to_deg((x - sent[0], 0.0 if self._is_flat else y - sent[1]))
         is_hidden = track.hidden_s(now_ns) > self.settings.let_go_s
         return is_hidden, self._class_rank(track), value, track.track_id
+
+    def _covers(self, track: Track, sent: XY, now_ns: int) -> bool:
+        """Whether the crosshair is within the track's box once all counts sent have shown."""
+        sides = zip(track.centre_at(now_ns), sent, track.seen.half_size_counts, strict=True)
+        across, down = (abs(centre - crosshair) <= half for centre, crosshair, half in sides)
+        return across and (down or self._is_flat)
 
     def _class_rank(self, track: Track) -> int:
         name, first = self._names[track.seen.class_id], self.settings.priority
         return first.index(name) if name in first else len(first)
-
-
-def covers(track: Track, sent: XY, now_ns: int) -> bool:
-    """Whether the crosshair is within the track's box once all counts sent have shown.
-
-    Without vertical look all heights are 0, and do not count.
-    """
-    sides = zip(track.centre_at(now_ns), sent, track.seen.half_size_counts, strict=True)
-    return all(half == 0 or abs(centre - crosshair) <= half for centre, crosshair, half in sides)
 
 
 def list_aim_points(settings: SelectorSettings, names: Sequence[str]) -> Floats:

@@ -12,10 +12,8 @@ KILLS_KEPT = 2
 SHARE_WEIGHT = 2.0
 DOUBT = 0.3
 """So much less is `rest_below` for who was shot less often than that."""
-REST_SHARE = 0.6
-"""Of the area at the press: of who fell a smaller part is no target, however sure the detector is of it."""
-REST_S = 0.5
-"""But for no longer: a part that is seen for longer is a target again."""
+REST_S = 0.6
+"""So long after the press such a part of who fell is no target; one that is seen for longer is one again."""
 
 
 class ShotSettings(BaseModel):
@@ -95,10 +93,8 @@ class Shot:
         share = track.seen.area_px2 / max(self._full_px2, 1.0)
         if not settings.rest_below:
             return False
-        if self._fell and self._gone_ns is not None:
-            return share < REST_SHARE and (now_ns - self._gone_ns) / 1e9 < REST_S
         below = settings.rest_below if self._is_due else settings.rest_below - DOUBT
-        shows = settings.shows_after_s <= since_s <= settings.late_s
+        shows = settings.shows_after_s <= since_s <= (REST_S if self._fell else settings.late_s)
         return shows and track.seen.confidence + SHARE_WEIGHT * share < below
 
     def felled(self, track: Track) -> bool:

@@ -23,12 +23,20 @@ class ViewSettings(BaseModel):
     )
     yaw_deg_per_count: float = Field(0.022, gt=0)
     pitch_deg_per_count: float = Field(0.022, ge=0, description="0: the game has no vertical look")
+    vertical_autoaim: bool = Field(
+        False, description="the game aims up and down by itself: heights count neither for nearness nor fire"
+    )
     display_latency_ms: float = Field(
         20.0, ge=0, le=500, description="from a count sent to its pixels, on average"
     )
     display_jitter_ms: float = Field(
         8.0, ge=0, le=100, description="a count waits this much less or more, for the game's next picture"
     )
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether a shot meets what is over or under the crosshair, so that heights do not count."""
+        return self.vertical_autoaim or self.pitch_deg_per_count == 0
 
     @property
     def shown_after_ns(self) -> int:

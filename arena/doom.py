@@ -74,7 +74,7 @@ def open_game(
     # The ini keeps console variables, and the game litters its working folder: fresh ones each time.
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         game.set_doom_config_path(str(Path(folder) / "doom.ini"))
-        game.add_game_args("+mouse_sensitivity 1 +m_noprescale 0 +freelook 0 +viz_nocheat 0 +sv_cheats 1")
+        game.add_game_args("+mouse_sensitivity 1 +m_noprescale 0 +freelook 1 +viz_nocheat 0 +sv_cheats 1")
         game.add_game_args(game_args)
         if endless:
             game.set_episode_timeout(0)
