@@ -103,7 +103,7 @@ def run(
                 )
             )
     finally:
-        for levels in opened.values():
+        for levels in reversed(opened.values()):  # detection/ladder.py says why
             levels.detector.close()
     return {
         "model": settings.detector.model,

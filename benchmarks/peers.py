@@ -86,7 +86,7 @@ def run(
         rows = measure_in_turns([(Path(model).stem, peer) for peer in detectors], frames, rounds, track)
         for row, detector in zip(rows, detectors, strict=True):
             row["matched_share"] = compare_detectors(detectors[0], detector, frames)["matched_share"]
-        for detector in detectors:
+        for detector in reversed(detectors):  # detection/ladder.py says why
             detector.close()
     return {"cpu": describe_cpu(), "rounds": rounds, "rows": rows, "left_out": missing + refused}
 

@@ -45,8 +45,7 @@ class Ladder:
 
     def close(self) -> None:
         """Free all rungs."""
-        for detector in self._detectors:
-            detector.close()
+        _close(self._detectors)
 
 
 def open_rungs(settings: DetectorSettings, rungs: Sequence[Rung] = ()) -> list[YoloDetector]:
@@ -59,12 +58,17 @@ def open_rungs(settings: DetectorSettings, rungs: Sequence[Rung] = ()) -> list[Y
         for rung in (rungs or plan_rungs(*_read_rung(opened[0]), settings.fallbacks))[1:]:
             opened.append(_open_rung(settings, rung))
     except UserError:
-        for detector in opened:
-            detector.close()
+        _close(opened)
         raise
     for detector in opened:
         _warm_up(detector)
     return opened
+
+
+def _close(detectors: Sequence[YoloDetector]) -> None:
+    """The last first: each of OpenVINO's gives back the stack for signals that it found, freed or not."""
+    for detector in reversed(detectors):
+        detector.close()
 
 
 def plan_rungs(whole: Rung, stride: int, fallbacks: Sequence[float]) -> list[Rung]:

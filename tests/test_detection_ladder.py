@@ -1,5 +1,7 @@
 """One model at several costs: which sizes, and boxes that come out alike."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,8 @@ from detection.detector import DetectorSettings, open_detector
 from detection.ladder import Ladder, Rung, open_rungs, plan_rungs
 
 BOX = np.array([[[4, 4, 44, 24, 0.9, 1]]], np.float32)
-RECORDING = Path(__file__).parent.parent / "arena" / "recording"
+ROOT = Path(__file__).parent.parent
+RECORDING = ROOT / "arena" / "recording"
 
 
 @pytest.fixture(autouse=True)
@@ -124,3 +127,17 @@ def test_a_model_that_takes_no_other_size_is_refused_in_one_line_with_what_mends
     ) as caught:
         open_rungs(DetectorSettings(backend="onnx"))
     assert "\n" not in str(caught.value)
+
+
+def test_a_signal_after_a_ladder_was_closed_does_not_crash() -> None:
+    """OpenVINO sets a stack for signals up, which must not be one that is freed already."""
+    program = (
+        "import signal\n"
+        "from detection.detector import DetectorSettings\n"
+        "from detection.ladder import Ladder, open_rungs\n"
+        "Ladder(open_rungs(DetectorSettings()), lambda: 0).close()\n"
+        "signal.signal(signal.SIGTERM, lambda *_: print('handled'))\n"
+        "signal.raise_signal(signal.SIGTERM)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
