@@ -55,7 +55,7 @@ class Controller:
         dt_s = min(max(dt_s, 0.0), LONGEST_STEP_S)
         if target is None:
             self._velocity = (0.0, 0.0)
-            return self._search(captured_ns, dt_s)
+            return self._search(ledger, captured_ns, dt_s)
         self._seen_ns = captured_ns
         late_s = (now_ns - captured_ns) / 1e9 + self.view.display_latency_ms / 1e3
         lead_s = self.settings.lead * late_s
@@ -105,11 +105,15 @@ class Controller:
         self._unsent = (wanted[0] - x, wanted[1] - y)
         return x, y
 
-    def _search(self, captured_ns: int, dt_s: float) -> Command:
+    def _search(self, ledger: CountLedger, captured_ns: int, dt_s: float) -> Command:
+        """Turn, and look up or down as far as where the run began."""
         if self._seen_ns is None:
             self._seen_ns = captured_ns
         waited_s = (captured_ns - self._seen_ns) / 1e9
         if self.settings.search_deg_per_s == 0 or waited_s < self.settings.search_after_s:
             return INERT
-        step = self.settings.search_deg_per_s * dt_s / self.view.yaw_deg_per_count
-        return Command(*self._round((step, 0.0)), fire=False)
+        turn_deg = self.settings.search_deg_per_s * dt_s
+        down_deg = ledger.total[1] * self.view.pitch_deg_per_count
+        level_deg = -math.copysign(min(abs(down_deg), abs(turn_deg)), down_deg)
+        yaw, pitch = self.view.yaw_deg_per_count, self.view.pitch_deg_per_count
+        return Command(*self._round((turn_deg / yaw, level_deg / pitch if pitch else 0.0)), fire=False)
