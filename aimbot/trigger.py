@@ -32,7 +32,7 @@ class Trigger:
     """
 
     def __init__(self, settings: TriggerSettings, is_flat: bool) -> None:
-        """`is_flat`: the game has no vertical look, so heights do not count."""
+        """`is_flat`: heights do not count; see `ViewSettings`."""
         self._is_down = False
         self._pressed_ns: int | None = None
         self.apply_settings(settings, is_flat)

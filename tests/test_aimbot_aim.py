@@ -305,6 +305,24 @@ def test_the_search_turns_only_after_its_wait_and_never_fires() -> None:
     assert not any(command.fire for command in commands)
 
 
+def test_the_search_levels_the_view_at_its_pace_and_leaves_one_alone_that_has_no_vertical_look() -> None:
+    for pitch, expected in ((0.1758, [-7, -7, -6, 0]), (0.0, [0] * 4)):
+        settings = aim_settings(search_deg_per_s=-60, search_after_s=0)
+        settings = settings.model_copy(
+            update={"view": settings.view.model_copy(update={"pitch_deg_per_count": pitch})}
+        )
+        aimer = Aimer(settings, ["monster"])
+        aimer.applied(1, 0, 20, False)
+        ups = []
+        for index in range(4):
+            frame = make_frame(index, index * 20 * MS)
+            command = aimer.steer(frame, aimer.select(frame, no_detections()), frame.captured_ns)
+            aimer.applied(frame.captured_ns + 2, command.dx_counts, command.dy_counts, False)
+            ups.append(command.dy_counts)
+        assert ups == pytest.approx(expected, abs=1)
+        assert sum(ups) == sum(expected)
+
+
 def test_pixels_become_counts_through_the_field_of_view() -> None:
     view = View(ViewSettings(fov_deg=90, yaw_deg_per_count=0.5, pitch_deg_per_count=0.25), (640, 480))
     assert view.offset_counts((640, 240)) == pytest.approx((90, 0))

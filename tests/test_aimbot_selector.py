@@ -103,6 +103,18 @@ def test_a_hidden_target_yields_at_once_to_one_under_the_crosshair_and_not_to_an
         assert choose(aimer, make_detections([other]), 2) == expected
 
 
+@pytest.mark.parametrize("aims_itself", [True, False])
+def test_heights_count_where_the_game_does_not_aim_up_and_down_by_itself(aims_itself: bool) -> None:
+    view = doom_view().model_copy(update={"vertical_autoaim": aims_itself})
+    aimer = Aimer(AimSettings(view=view), ["monster"])
+    over, beside = [315, 60, 325, 100], [360, 220, 380, 260]
+    expected = over if aims_itself else beside
+    assert choose(aimer, make_detections([over, beside])) == expected
+    aimer = Aimer(AimSettings(view=view, selector=SelectorSettings(let_go_s=0.1)), ["monster"])
+    assert choose(aimer, make_detections([beside])) == beside
+    assert choose(aimer, make_detections([beside, over]), 1) == (over if aims_itself else beside)
+
+
 def test_what_is_left_of_the_only_target_stays_the_target() -> None:
     aimer = make_aimer(let_go_s=0.0)
     rest = [335, 230, 344, 244]

@@ -72,7 +72,7 @@ def test_a_weak_part_of_who_was_shot_often_enough_is_no_target_and_a_clear_part_
         found.confidence[:] = [confidence, 0.9]
         assert choose(aimer, found, 1) == expected
         found.confidence[:] = [0.9, 0.9]
-        assert choose(aimer, found, 2) == expected  # what is left of who fell is none, however sure
+        assert choose(aimer, found, 2) == part  # it lives
         assert choose(aimer, make_detections([NEAR, FAR]), 3) == NEAR
 
 
@@ -84,8 +84,8 @@ def test_a_part_of_who_fell_is_a_target_again_once_it_is_seen_for_longer_than_re
     weak = make_detections([part])
     weak.confidence[:] = 0.4
     assert choose(aimer, weak, 1) is None
-    chosen = [choose(aimer, make_detections([part]), index) for index in range(2, 40)]
-    assert chosen.index(part) == pytest.approx(0.5 / 0.016, abs=2)
+    chosen = [choose(aimer, weak, index) for index in range(2, 50)]
+    assert chosen.index(part) == pytest.approx(0.6 / 0.016, abs=2)
     assert chosen[-1] == part
 
 

@@ -82,7 +82,7 @@ def test_the_plant_is_the_profiles_game() -> None:
     plant = make_plant(doom)
     assert plant.latency_ms == pytest.approx(doom.view.display_latency_ms)
     assert plant.wait_ms == pytest.approx(doom.view.display_jitter_ms)
-    assert plant.deg_per_count == (doom.view.yaw_deg_per_count, doom.view.yaw_deg_per_count)
+    assert plant.deg_per_count == (doom.view.yaw_deg_per_count, doom.view.pitch_deg_per_count)
     assert make_plant(doom, frame_hz=120).frame_hz == 120
 
 
