@@ -15,7 +15,7 @@ from aimbot.hotkeys import Person
 from aimbot.levels import encode_rungs
 from aimbot.loop import AimLoop, Step
 from aimbot.pointer import Pointer
-from aimbot.protected import refuse_protected
+from aimbot.protected import ProtectionWatch, refuse_protected
 from aimbot.rows import encode_step
 from aimbot.safety import Gates, SafetyEnvelope
 from aimbot.selector import check_class_names
@@ -32,7 +32,6 @@ from detection.ladder import Rung
 WATCH_S = 0.03
 """How often the fire button is looked after."""
 HOUSEKEEPING_EVERY = 16  # of these rounds: about half a second
-PROTECTION_EVERY = 64
 PRESS_MARGIN_S = 0.1
 """A press that lasts so much longer than `press_s` is ended without the loop."""
 FOCUS_FRESH_NS = 250_000_000
@@ -100,13 +99,16 @@ def run_assistant(plan: RunPlan) -> dict[str, Any]:
         loop = AimLoop(plan.detector, aimer, envelope, telemetry, clock, plan.hand, plan.governor)
         plan.governor.start()
         recorder = _open_recorder(plan, stack)
+        protection = ProtectionWatch(envelope.stop)
+        stack.callback(protection.close)
         keeper = Housekeeper(plan, loop, envelope, telemetry)
         stack.callback(keeper.close)
         started_ns = clock()
 
         def finished() -> bool:
             over = plan.seconds is not None and clock() - started_ns >= plan.seconds * 1e9
-            return over or plan.person.exiting or keeper.protected is not None or plan.finished()
+            is_watched = protection.fault is None and keeper.fault is None
+            return over or plan.person.exiting or not is_watched or plan.finished()
 
         def observe(step: Step) -> None:
             plan.observe(step)
@@ -115,8 +117,8 @@ def run_assistant(plan: RunPlan) -> dict[str, Any]:
 
         stack.callback(envelope.stop)  # first: the recorder may have to write for seconds
         loop.run(grabber, finished, observe)
-    if keeper.protected is not None:
-        raise UserError(keeper.protected)
+    protection.check()
+    keeper.check()
     summary = telemetry.summary()
     summary["capture"] = {
         "grabbed": grabber.grabbed,
@@ -171,16 +173,16 @@ def _open_recorder(plan: RunPlan, stack: ExitStack) -> SessionRecorder | None:
 
 
 class Housekeeper:
-    """Off the loop's thread: the live line, reload of changed settings, and two watches.
+    """Off the loop's thread: the live line, reload of changed settings, and the watch of the fire button.
 
-    One is for protected games, one for a fire button that a loop which waits for its detector leaves down.
+    A loop that waits for its detector would leave that down.
     """
 
     def __init__(self, plan: RunPlan, loop: AimLoop, envelope: SafetyEnvelope, telemetry: Telemetry) -> None:
         self._plan, self._loop, self._envelope, self._telemetry = plan, loop, envelope, telemetry
         self._press_s = plan.settings.aim.trigger.press_s
         self._wake = threading.Event()
-        self.protected: str | None = None
+        self.fault: str | None = None
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
         self._thread.start()
 
@@ -189,11 +191,16 @@ class Housekeeper:
         self._wake.set()
         self._thread.join()
 
+    def check(self) -> None:
+        """UserError if nobody watches any more."""
+        if self.fault is not None:
+            raise UserError(self.fault)
+
     def _run(self) -> None:
         try:
             self._keep()
         except Exception as error:  # nobody would watch any more: the run ends
-            self.protected = f"expected to watch for protected games, which failed: {error!r}"
+            self.fault = f"expected to watch the fire button and the settings, which failed: {error!r}"
             self._envelope.stop()
 
     def _keep(self) -> None:
@@ -201,18 +208,9 @@ class Housekeeper:
         while not self._wake.wait(WATCH_S):
             rounds += 1
             self._envelope.release_late(self._press_s + PRESS_MARGIN_S)
-            if rounds % PROTECTION_EVERY == 0:
-                self._check_protection()
             if rounds % HOUSEKEEPING_EVERY == 0:
                 self._reload()
                 self._plan.report(self._live_line())
-
-    def _check_protection(self) -> None:
-        try:
-            refuse_protected()
-        except UserError as error:
-            self.protected = str(error)
-            self._envelope.stop()
 
     def _reload(self) -> None:
         if self._plan.watch is None:

@@ -48,15 +48,15 @@ class ProtectionWatch:
     def __init__(self, stop: Callable[[], None] = lambda: None) -> None:
         """`stop` is called at once, on the watch's thread, when one does or the watch fails."""
         self._stop = stop
-        self._fault: str | None = None
+        self.fault: str | None = None
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="protection", daemon=True)
         self._thread.start()
 
     def check(self) -> None:
         """UserError if an anti-cheat was found, or nobody watches any more."""
-        if self._fault is not None:
-            raise UserError(self._fault)
+        if self.fault is not None:
+            raise UserError(self.fault)
 
     def close(self) -> None:
         """Stop, and join the thread."""
@@ -68,10 +68,10 @@ class ProtectionWatch:
             while not self._closed.wait(WATCH_PERIOD_S):
                 refuse_protected()
         except UserError as error:
-            self._fault = str(error)
+            self.fault = str(error)
         except Exception as error:
-            self._fault = f"expected to watch for protected games, which failed: {error!r}"
-        if self._fault is not None:
+            self.fault = f"expected to watch for protected games, which failed: {error!r}"
+        if self.fault is not None:
             self._stop()
 
 
