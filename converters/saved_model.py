@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.errors import UserError, missing_package
+from capture.files import replacing_folder
 from converters.darknet import DarknetModel
 from converters.export import fold_norm
 from converters.heads import check_heads, make_noise, run_network
 from converters.onnx import describe_model
 from detection.darknet import DarknetConfig
-from detection.folders import replacing_folder
 from detection.saved_model import check_target, write_metadata
 from detection.weights import Convolution, fill_network
 

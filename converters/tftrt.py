@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.errors import UserError
+from capture.files import replacing_folder
 from capture.frame import Frame
 from converters.int8 import FEWEST_FRAMES, place_frames
 from detection.boxes import SizeWH
 from detection.darknet import parse_cfg
-from detection.folders import replacing_folder
 from detection.preprocess import Canvas
 from detection.saved_model import check_saved_model, check_target, read_metadata, write_metadata
 

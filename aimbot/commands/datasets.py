@@ -10,11 +10,11 @@ import numpy as np
 from aimbot.commands.common import CountedFrames, open_recording, show_progress
 from aimbot.config import Settings
 from capture.errors import UserError
+from capture.files import replacing_folder
 from capture.frame import Frame
 from capture.sampling import sample_frames
 from detection.detections import no_detections
 from detection.detector import open_detector
-from detection.folders import replacing_folder
 from detection.training.dataset import (
     BoxRow,
     Dataset,

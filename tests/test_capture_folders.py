@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from detection.folders import replacing_folder
+from capture.files import replacing_folder
 
 
 def list_files(folder: Path) -> list[str]:
