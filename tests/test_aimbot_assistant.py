@@ -2,20 +2,14 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from aim_helpers import LoggingPointer, ScriptedDetector, make_detections, make_frame
-from tiny_ultralytics import make_linear_onnx
 from wait_helpers import wait_until
-from Xlib import X
-from Xlib.display import Display
-from Xlib.ext import xtest
 
 from aimbot.assistant import RunPlan, fill_game_width, run_assistant
 from aimbot.commands.common import Where, crop_to, gather_settings
@@ -269,56 +263,3 @@ def test_a_slow_detector_does_not_hold_the_button_down(press_s: float, arm: str)
     plan.detector = slow
     run_assistant(plan)
     assert slow.held == [True, False]
-
-
-def is_pressed(server: Display) -> bool:
-    return bool(server.screen().root.query_pointer().mask & X.Button1Mask)
-
-
-@pytest.mark.parametrize(
-    ("how", "code"),
-    [
-        (signal.SIGTERM, 128 + signal.SIGTERM),
-        (signal.SIGHUP, 128 + signal.SIGHUP),
-        (signal.SIGQUIT, 128 + signal.SIGQUIT),
-        (signal.SIGTSTP, 128 + signal.SIGTSTP),
-        (signal.SIGINT, 0),
-    ],
-    ids=lambda value: value.name if isinstance(value, signal.Signals) else "",
-)
-def test_a_terminated_run_releases_the_button(
-    xvfb_display: str, tmp_path: Path, how: signal.Signals, code: int
-) -> None:
-    """It fires at what its detector sees always and everywhere, and would hold the button for a minute."""
-    row = [[[0, 0, 64, 32, 0.9, 0]]]
-    model = make_linear_onnx(tmp_path / "sure.onnx", np.array(row, np.float32))
-    sets = [
-        f"detector.model={model}",
-        "capture.repeat_s=0.01",  # nothing moves on this screen
-        "loop.budget_ms=10000",
-        "hotkeys.arm=always",
-        "aim.trigger.enabled=true",
-        "aim.trigger.press_s=60",
-        "aim.trigger.interval_s=60",
-        "aim.controller.dead_zone_deg=60",
-    ]
-    options = [option for one in sets for option in ("--set", one)]
-    command = [sys.executable, str(ROOT / "run_aimbot.py"), "run", "--monitor", "1", "--json", *options]
-    environment = {**os.environ, "DISPLAY": xvfb_display, "PYTHONUNBUFFERED": "1"}
-    server = Display(xvfb_display)
-    with subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-    ) as run:
-        try:
-            assert wait_until(lambda: is_pressed(server) or run.poll() is not None, 60)
-            assert is_pressed(server), run.communicate()
-            run.send_signal(how)
-            out, errors = run.communicate(timeout=20)
-            assert run.returncode == code, errors
-            assert not is_pressed(server)
-            assert ('"loop_fps"' in out) is (how is signal.SIGINT)
-        finally:
-            run.kill()
-            xtest.fake_input(server, X.ButtonRelease, 1)  # else all tests that follow would have it down
-            server.sync()
-            server.close()

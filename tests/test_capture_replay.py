@@ -8,141 +8,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from replay_helpers import grab_all, make_frame, open_fast, write_session
 
 from capture.clock import monotonic_ns
 from capture.errors import UserError
 from capture.frame import Frame, Region
-from capture.recorder import SessionRecorder
-from capture.replay import ReplaySource, open_replay, read_image, read_session
-
-
-def make_frame(frame_id: int, captured_ns: int, size_wh: tuple[int, int] = (32, 24)) -> Frame:
-    random = np.random.default_rng(frame_id)
-    width, height = size_wh
-    pixels = random.integers(0, 256, (height, width, 3), dtype=np.uint8)
-    return Frame(pixels, captured_ns, frame_id, Region(3, 4, width, height))
-
-
-def write_session(path: Path, frames: list[Frame], segment_frames: int = 4) -> None:
-    with SessionRecorder(path, {"note": "x"}, fps_hint=50, segment_frames=segment_frames) as recorder:
-        for frame in frames:
-            recorder.write(frame, {"double": 2 * frame.frame_id})
-
-
-def grab_all(source: ReplaySource) -> list[Frame]:
-    frames = []
-    while (frame := source.grab()) is not None:
-        frames.append(frame)
-    source.close()
-    return frames
-
-
-def open_fast(path: Path) -> ReplaySource:
-    return open_replay(path, False, monotonic_ns)
-
-
-def test_a_session_gives_back_pixels_ids_stamps_and_regions(tmp_path: Path) -> None:
-    recorded = [make_frame(3 * index, 10**12 + index**2 * 10**6, (33, 25)) for index in range(10)]
-    write_session(tmp_path, recorded)
-    source = open_fast(tmp_path)
-    assert source.session is not None
-    assert [row["double"] for row in source.session.rows] == [6 * index for index in range(10)]
-    assert (source.total, source.session.warning, source.session.header["note"]) == (10, None, "x")
-    replayed = grab_all(source)
-    assert len(replayed) == len(recorded)
-    for before, after in zip(recorded, replayed, strict=True):
-        assert np.array_equal(before.pixels, after.pixels)
-        assert before.captured_ns == after.captured_ns
-        assert (before.frame_id, before.region) == (after.frame_id, after.region)
-
-
-def test_a_torn_last_row_is_left_out_and_told(tmp_path: Path) -> None:
-    write_session(tmp_path, [make_frame(index, index) for index in range(6)])
-    rows = tmp_path / "frames.jsonl"
-    rows.write_bytes(rows.read_bytes()[:-9])
-    session = read_session(tmp_path)
-    assert (len(session.rows), session.dropped_rows) == (5, 1)
-    assert session.warning is not None
-    assert "1 rows were dropped" in session.warning
-    assert len(grab_all(open_fast(tmp_path))) == 5
-
-
-def test_rows_beyond_the_pictures_are_left_out_and_told(tmp_path: Path) -> None:
-    write_session(tmp_path, [make_frame(index, index) for index in range(6)])
-    (tmp_path / "frames-00001.mkv").write_bytes(b"")
-    session = read_session(tmp_path)
-    assert (len(session.rows), session.dropped_rows) == (4, 2)
-    assert [frame.frame_id for frame in grab_all(open_fast(tmp_path))] == [0, 1, 2, 3]
-
-
-def test_a_segment_without_pictures_ends_what_is_whole(tmp_path: Path) -> None:
-    write_session(tmp_path, [make_frame(index, index) for index in range(11)])
-    (tmp_path / "frames-00001.mkv").write_bytes(b"")
-    assert [frame.frame_id for frame in grab_all(open_fast(tmp_path))] == [0, 1, 2, 3]
-
-
-@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"")])
-def test_a_segment_that_is_missing_in_the_middle_is_named(
-    tmp_path: Path, damage: Callable[[Path], object]
-) -> None:
-    write_session(tmp_path, [make_frame(index, index) for index in range(11)])
-    damage(tmp_path / "frames-00001.mkv")
-    session = read_session(tmp_path)
-    assert session.warning == (
-        f"{tmp_path}: frames-00001.mkv is missing or damaged; 4 frames are whole, 7 rows were dropped"
-    )
-
-
-def test_a_segment_that_is_damaged_in_the_middle_is_an_error_once_it_is_reached(tmp_path: Path) -> None:
-    write_session(tmp_path, [make_frame(index, index) for index in range(11)])
-    path = tmp_path / "frames-00001.mkv"
-    path.write_bytes(path.read_bytes()[:-4000])
-    source = open_fast(tmp_path)
-    for index in range(4):
-        frame = source.grab()
-        assert frame is not None
-        assert frame.frame_id == index
-    with pytest.raises(UserError, match=r"frames-00001\.mkv, got \d, the file is damaged; remove it"):
-        grab_all(source)
-    source.close()
-    path.unlink()
-    assert len(grab_all(open_fast(tmp_path))) == 4
-
-
-@pytest.mark.parametrize(
-    ("line", "fault"),
-    [
-        ("{", "Expecting property name"),
-        ("[" * 100_000, "maximum recursion"),
-        ("7", "input should be a valid dictionary"),
-        ('{"captured_ns":1,"region":[3,4,32,24]}', "frame_id: field required"),
-        ('{"frame_id":"1","captured_ns":1,"region":[3,4,32,24]}', "frame_id: "),
-        ('{"frame_id":1,"captured_ns":1e30,"region":[3,4,32,24]}', "captured_ns: "),
-        ('{"frame_id":1,"captured_ns":1,"region":[3,4,32]}', r"region\.3: field required"),
-        ('{"frame_id":1,"captured_ns":1,"region":[3,4,0,24]}', r"region\.2: "),
-        ('{"frame_id":0,"captured_ns":1,"region":[3,4,32,24]}', "a frame_id or captured_ns that goes back"),
-    ],
-)
-def test_a_row_that_is_damaged_is_named_by_its_line(tmp_path: Path, line: str, fault: str) -> None:
-    write_session(tmp_path, [make_frame(index, index) for index in range(4)])
-    rows = (tmp_path / "frames.jsonl").read_text().splitlines()
-    (tmp_path / "frames.jsonl").write_text("\n".join([rows[0], line, *rows[2:]]) + "\n")
-    with pytest.raises(UserError, match=rf"frames\.jsonl, line 2, got {fault}[^\n]*$"):
-        read_session(tmp_path)
-
-
-def test_pictures_beyond_the_rows_are_left_out(tmp_path: Path) -> None:
-    write_session(tmp_path, [make_frame(index, index) for index in range(6)])
-    rows = tmp_path / "frames.jsonl"
-    rows.write_text("".join(rows.read_text().splitlines(keepends=True)[:5]))
-    assert len(grab_all(open_fast(tmp_path))) == 5
-
-
-def test_a_session_without_its_first_pictures_has_no_frames(tmp_path: Path) -> None:
-    write_session(tmp_path, [make_frame(index, index) for index in range(6)])
-    (tmp_path / "frames-00000.mkv").unlink()
-    with pytest.raises(UserError, match="expected a session with frames"):
-        open_fast(tmp_path)
+from capture.replay import ReplaySource, read_image
 
 
 def test_a_video_is_stamped_by_its_stream_and_numbered_from_zero(tmp_path: Path) -> None:
@@ -291,13 +162,6 @@ def test_a_broken_image_among_good_ones_is_named_when_it_is_reached(tmp_path: Pa
     assert source.grab() is not None
     with pytest.raises(UserError, match=r"2\.png"):
         source.grab()
-
-
-@pytest.mark.parametrize("name", ["missing", "file"])
-def test_reading_a_session_that_is_no_folder_is_the_users_error(tmp_path: Path, name: str) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="expected a session folder"):
-        read_session(tmp_path / name)
 
 
 def test_reading_an_image_that_is_missing_is_the_users_error(tmp_path: Path) -> None:
