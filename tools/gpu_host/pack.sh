@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # What a GPU host without a network needs to train a cfg and to measure it (docs/performance.md, "How to measure it"):
 #
-#   tools/gpu_host/pack.sh OUT    writes OUT/wheels (for the host's CPython 3.12) and OUT/trt.* and OUT/tf.*, parts of
-#                                 54 MB of a CPython 3.10 with TensorRT 8.5.3.1, and with TensorFlow 2.14.1, which
-#                                 takes its TensorRT from the first
+#   tools/gpu_host/pack.sh OUT    writes parts of 52 MB: OUT/wheels.* for the host's CPython 3.12, OUT/trt.* and OUT/tf.*
+#                                 of a CPython 3.10 with TensorRT 8.5.3.1, and with TensorFlow 2.14.1, which takes its
+#                                 TensorRT from the first
 #
 # It needs a CPython 3.10 here (PYTHON310=…), gcc, xz and PyPI.
 set -euo pipefail
@@ -11,14 +11,15 @@ out=$(realpath -m "${1:?usage: pack.sh OUT}")
 python310=${PYTHON310:-$(ls -d "$HOME"/.pyenv/versions/3.10.*/bin/python3.10 2>/dev/null | tail -n 1 || true)}
 [ -x "$python310" ] || { echo "expected a CPython 3.10, found none: set PYTHON310 to one" >&2; exit 2; }
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
-mkdir -p "$out/wheels"
+mkdir -p "$out" "$work/wheels"
 
 platforms=(); for glibc in 39 34 31 28 27 24 17; do platforms+=(--platform "manylinux_2_${glibc}_x86_64"); done
 "$python310" -m pip -q download --no-deps --only-binary=:all: --python-version 3.12 --implementation cp \
-  "${platforms[@]}" --platform manylinux2014_x86_64 --platform manylinux1_x86_64 -d "$out/wheels" \
+  "${platforms[@]}" --platform manylinux2014_x86_64 --platform manylinux1_x86_64 -d "$work/wheels" \
   keras==3.15.1 absl-py namex optree h5py==3.14.0 vizdoom==1.3.2 pydantic==2.11.7 pydantic_core==2.33.2 \
   annotated-types typing-inspection typing_extensions annotated-doc typer rich markdown-it-py mdurl pygments \
   shellingham click tomlkit faster-coco-eval==1.8.0 tqdm psutil mss pynput python-xlib six lapx==0.11.1
+rm -f "$out"/wheels.*; tar cf - -C "$work" wheels | split -b 52000000 -d - "$out/wheels."
 
 # A CPython 3.10 that runs from any folder, in $1.
 pack_python() {
@@ -37,7 +38,7 @@ pack_python() {
 stub() { { echo "int stub_of_${2//[.]/_};"; cat; } |
   gcc -w -shared -fPIC -x c - -o "$1/stubs/$2" -Wl,-soname,"$2" ${3:+-Wl,--version-script="$3"}; }
 
-split_into() { find "$1" -name __pycache__ -prune -exec rm -rf {} +; rm -f "$2"*; tar cf - -C "$1" . | xz -T0 -1 | split -b 54000000 -d - "$2"; }
+split_into() { find "$1" -name __pycache__ -prune -exec rm -rf {} +; rm -f "$2"*; tar cf - -C "$1" . | xz -T0 -1 | split -b 52000000 -d - "$2"; }
 
 pack_python "$work/trt" numpy==1.23.5 'cuda-bindings>=12.8,<13'
 plugin=$work/trt/site/tensorrt/libnvinfer_plugin.so.8

@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
 # On the GPU host, after train.sh: a SavedModel in TensorFlow 2.14.1 and in TF-TRT.
 #   tensorflow.sh ROOT NAME-SIZE RUNTIME…      RUNTIME: tensorflow, or a precision of TF-TRT: fp32, fp16, int8
-# ROOT/saved/NAME-SIZE is what `convert saved-model` makes elsewhere, for it needs a newer TensorFlow. The parts
-# of pack.sh lie in ROOT/parts. Writes ROOT/json/CARD-tensorflow-NAME-SIZE-… and CARD-tf-trt-NAME-SIZE-PRECISION-….
+# ROOT/untrained is what `saved.py untrained` makes elsewhere of ROOT/net.cfg, for it needs a newer TensorFlow; it gets
+# the weights of train.sh here. The parts of pack.sh lie in ROOT/parts. Writes ROOT/json/CARD-tensorflow-NAME-SIZE-… and
+# CARD-tf-trt-NAME-SIZE-PRECISION-….
 set -euo pipefail
 root=$1 model=$2; shift 2
 source "$(dirname "$0")/common.sh"
 rounds=${ROUNDS:-1000}
-[ -d "$root/saved/$model" ] || { echo "expected a SavedModel in $root/saved/$model, found none" >&2; exit 2; }
 unpack trt; unpack tf; [ -d "$root/images" ] || gather_images
 libraries=$(printf '%s:' "$root"/tf/site/nvidia/*/lib)
 export PATH=$root/tf/site/nvidia/cuda_nvcc/bin:$PATH
+[ -d "$root/saved/$model" ] || CUDA_VISIBLE_DEVICES= packed tf "$libraries" tools/gpu_host/saved.py fill \
+  "$root/untrained" "$root/net.weights" "$root/saved/$model" > "$root/log/fill" 2>&1
 bench() { packed tf "$libraries" -m benchmarks.tensorflow "$1" --rounds "$rounds" --images "$root/images" \
   --validation "$root/reserved" --out "$root/json/$card-$2-$rounds-rounds.json" > "$root/log/$2" 2>&1 ||
   echo "measuring $1 failed, see $root/log/$2" >&2; }

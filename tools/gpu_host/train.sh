@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # On the GPU host: labelled frames, and a training of a cfg on them by JAX.
-#   train.sh ROOT       ROOT/repo is this repository, ROOT/wheels what pack.sh packed, ROOT/net.cfg the network
+#   train.sh ROOT       ROOT/repo is this repository, ROOT/net.cfg the network; the wheels.* of pack.sh lie in ROOT/parts
 # Writes ROOT/net.weights (rounded to 10 bits of mantissa), ROOT/reserved (labelled frames to measure on), ROOT/calibration and ROOT/pieces.
 set -euxo pipefail
 root=$1; cd "$root/repo"
+cat "$root"/parts/wheels.* | tar xf - -C "$root"
 python3 -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --target "$root/site" "$root"/wheels/*.whl
 export PYTHONPATH=$root/site:$root/repo PYTHONUNBUFFERED=1 KERAS_BACKEND=jax XLA_PYTHON_CLIENT_PREALLOCATE=false
 python3 -m arena.dataset --out "$root/train" --split train --frames "${FRAMES:-22000}" --seed 41
