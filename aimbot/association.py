@@ -17,16 +17,12 @@ LEAST_HALF = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Looks(Columns):
-    """Of each track what association asks for, and the size of all of it; the floats are (N, 2).
-
-    full_half_counts: half its size as last seen whole; it fades in SHRUNK_S.
-    """
+    """Of each track what association asks for; the floats are (N, 2)."""
 
     class_id: NDArray[np.int64]
     seen_ns: NDArray[np.int64]
     half_size_counts: Floats
     speed_counts_per_s: Floats
-    full_half_counts: Floats
 
 
 def match_rows(at: Floats, looks: Looks, seen: Observations) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

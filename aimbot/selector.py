@@ -139,7 +139,7 @@ class Selector:
 
     def _choose(self, tracks: Sequence[Track], view: View, sent: XY, now_ns: int) -> Track | None:
         """The best by rank, unless the locked one is as good within the margins."""
-        ready = [track for track in tracks if self._is_confirmed(track) and not self._shot.felled(track)]
+        ready = [track for track in tracks if self._is_ready(track, now_ns)]
         if not ready:
             self._rival = None
             return None
@@ -163,9 +163,12 @@ class Selector:
         self._rival = None
         return best
 
-    def _is_confirmed(self, track: Track) -> bool:
+    def _is_ready(self, track: Track, now_ns: int) -> bool:
+        """Whether it may be the target: what is not in the picture may stay it, and does not become it."""
         is_old = (track.seen_ns - track.born_ns) / 1e9 >= self.settings.confirm_s
-        return is_old or track.sure >= self.settings.sure_confidence
+        is_confirmed = is_old or track.sure >= self.settings.sure_confidence
+        is_here = track.seen_ns == now_ns or track.track_id == self._locked_id
+        return is_confirmed and is_here and not self._shot.felled(track)
 
     def _beats(self, first: Rank, second: Rank) -> bool:
         """Whether a track that ranks first may take the lock: in view, by its class, or by the margin.

@@ -1,5 +1,6 @@
 """What became of the target that was shot at last."""
 
+import math
 from collections import deque
 from collections.abc import Iterable
 
@@ -26,12 +27,11 @@ class ShotSettings(BaseModel):
     let_go_s: float = Field(
         0.1, ge=0, description="a target that went in this time fell once so long has passed without it"
     )
-    late_s: float = Field(0.25, ge=0, description="who goes later than this after the press hid as often")
     doubt_let_go_s: float = Field(
-        0.1, ge=0, description="so it must stay away so long; also after fewer shots than a kill took of late"
+        0.1, ge=0, description="or so long, if it was shot less often than a kill took of late"
     )
     rest_below: float = Field(
-        0.0, ge=0, description="until late_s, what is seen fell if confidence + 2 x share of area is less"
+        0.0, ge=0, description="what is seen then fell if confidence + 2 x share of area is less; 0: never"
     )
 
 
@@ -70,17 +70,24 @@ class Shot:
         if is_seen and not is_rest:
             self._gone_ns, self._fell = None, False
             return
-        if self._gone_ns is None:
+        if self._gone_ns is None or (is_rest and not self._went_by_shot):
             self._gone_ns = now_ns
-        self._fell = self._fell or is_rest or self._stays_away(self._gone_ns, now_ns)
+        self._fell = self._fell or (is_rest and self._is_due) or self._stays_away(now_ns)
 
-    def _stays_away(self, gone_ns: int, now_ns: int) -> bool:
-        """Whether it went when a shot shows, and has been unseen for long enough since."""
-        settings, went_s = self.settings, (gone_ns - self._pressed_ns) / 1e9
-        if not settings.shows_after_s <= went_s <= settings.shows_s:
-            return False
-        is_sure = self._is_due and went_s <= settings.late_s
-        return (now_ns - gone_ns) / 1e9 >= (settings.let_go_s if is_sure else settings.doubt_let_go_s)
+    @property
+    def _went_s(self) -> float:
+        """How long after the press it went; without end while it has not."""
+        return math.inf if self._gone_ns is None else (self._gone_ns - self._pressed_ns) / 1e9
+
+    @property
+    def _went_by_shot(self) -> bool:
+        """Whether it went when a shot shows."""
+        return self.settings.shows_after_s <= self._went_s <= self.settings.shows_s
+
+    def _stays_away(self, now_ns: int) -> bool:
+        """Whether it went when a shot shows, and has been away, or no more than a rest, for long enough."""
+        needed_s = self.settings.let_go_s if self._is_due else self.settings.doubt_let_go_s
+        return self._went_by_shot and (now_ns - self._pressed_ns) / 1e9 - self._went_s >= needed_s
 
     @property
     def _is_due(self) -> bool:
@@ -94,7 +101,7 @@ class Shot:
         if not settings.rest_below:
             return False
         below = settings.rest_below if self._is_due else settings.rest_below - DOUBT
-        shows = settings.shows_after_s <= since_s <= (REST_S if self._fell else settings.late_s)
+        shows = settings.shows_after_s <= since_s <= (REST_S if self._went_by_shot else settings.shows_s)
         return shows and track.seen.confidence + SHARE_WEIGHT * share < below
 
     def felled(self, track: Track) -> bool:

@@ -15,7 +15,6 @@ from aimbot.target import XY
 RESTING = 6.0  # a speed whose square is so many variances counts half
 SURPRISE = 9.0  # squared deviations, of both axes together: met by chance once in ninety measurements
 WHOLE_SHARE = 0.2  # of the area it had: with less in view a target is hidden, or has fallen
-SHRUNK_S = 0.5  # what was the full size of a target fades in this time
 SETTLED_S = 0.2  # a part seen for so long is a whole one: the track went over to a smaller target
 
 
@@ -156,8 +155,7 @@ class Tracker:
         motions = start_motions(seen.bearing_counts, seen.sigma_counts**2, self._var_speed)
         seen_ns = np.full(len(seen), captured_ns, np.int64)
         rest = np.zeros_like(seen.bearing_counts)
-        half = seen.half_size_counts
-        return motions, Looks(seen.class_id, seen_ns, half, rest, half.copy())
+        return motions, Looks(seen.class_id, seen_ns, seen.half_size_counts, rest)
 
     def _start(self, seen: Observations, captured_ns: int) -> None:
         motions, looks = self._begin(seen, captured_ns)
@@ -194,15 +192,13 @@ class Tracker:
         (late_s, motions), before = self._look_ahead(captured_ns), self._looks
         if len(rows) < len(self.tracks):
             late_s, motions, before = late_s[rows], motions.take(rows), before.take(rows)
-        full = np.maximum(before.full_half_counts * np.exp(-late_s / SHRUNK_S), seen.half_size_counts)
-        hidden = full - seen.half_size_counts  # so far off the middle of the box may be
-        variances = seen.sigma_counts**2 + hidden**2
+        variances = seen.sigma_counts**2
         turned = motions.surprise(seen.bearing_counts, variances) > SURPRISE
         if turned.any():  # their speed is as unknown as when they were first seen
             motions = motions.doubt(turned[:, None] * self._var_speed, late_s)
         motions = motions.correct(seen.bearing_counts, variances)
         seen_ns = np.full(len(rows), captured_ns, np.int64)
-        looks = Looks(before.class_id, seen_ns, seen.half_size_counts, find_speeds(motions), full)
+        looks = Looks(before.class_id, seen_ns, seen.half_size_counts, find_speeds(motions))
         return motions, looks
 
 

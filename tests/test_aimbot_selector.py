@@ -103,6 +103,15 @@ def test_a_hidden_target_yields_at_once_to_one_under_the_crosshair_and_not_to_an
         assert choose(aimer, make_detections([other]), 2) == expected
 
 
+def test_what_is_not_in_the_picture_may_stay_the_target_and_does_not_become_it() -> None:
+    for fire, expected in ((False, NEAR), (True, None)):
+        aimer = make_aimer(let_go_s=0.1, shot={"let_go_s": 0.0})
+        assert choose(aimer, make_detections([NEAR, FAR])) == NEAR
+        aimer.applied(1, 0, 0, fire)
+        assert choose(aimer, make_detections([]), 1) == expected
+    assert choose(aimer, make_detections([FAR]), 2) == FAR
+
+
 @pytest.mark.parametrize("aims_itself", [True, False])
 def test_heights_count_where_the_game_does_not_aim_up_and_down_by_itself(aims_itself: bool) -> None:
     view = doom_view().model_copy(update={"vertical_autoaim": aims_itself})

@@ -1,5 +1,7 @@
 """The Kalman filter, association, and what tracks survive."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from aim_helpers import MS
@@ -125,6 +127,15 @@ def test_what_was_seen_while_the_view_turned_counts_less() -> None:
         return track.bearing_counts[0]
 
     assert end_at(20.0) < 5 < end_at(1.0)
+
+
+def test_a_target_of_which_a_part_is_left_to_see_is_where_that_part_is() -> None:
+    tracker = Tracker(TrackerSettings(), COUNTS_PER_DEG)
+    for index in range(40):
+        tracker.update(gather_observations([observe(0)]), index * 16 * MS)
+    part = replace(observe(12), half_size_counts=(8.0, 40.0))  # the right two fifths of it
+    (track,) = tracker.update(gather_observations([part]), 40 * 16 * MS)
+    assert track.bearing_counts[0] > 9
 
 
 def test_the_same_instant_again_teaches_nothing_of_the_motion() -> None:
