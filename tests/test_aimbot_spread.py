@@ -269,3 +269,13 @@ def test_the_panic_key_stops_the_motion_between_two_frames() -> None:
     summary = run_assistant(plan)
     assert [event[0] for event in plan.pointer.events] == ["move"] * 5 + ["close"]  # type: ignore[attr-defined]
     assert summary["refusals"]["stopped"] > 0
+
+
+def test_a_reference_that_decides_in_the_assistants_place_moves_once_a_frame() -> None:
+    plan = make_plan(LoggingPointer())
+    plan.aimer = Aimer(plan.settings.aim, ("monster", "friend"))
+    steps: list[Step] = []
+    plan.observe = steps.append
+    run_assistant(plan)
+    assert {step.moves for step in steps} == {None}
+    assert any(step.applied.dx_counts for step in steps)
