@@ -165,6 +165,9 @@ def test_once_the_gates_close_no_step_is_taken_and_the_button_is_released(
     assert rig.envelope.refusals == refusals
     assert (rig.pointer.events[-1] == ("release",)) == bool(refusals)
     assert rig.follower.advance() is None
+    rig.gates = Gates(True, True)
+    again = rig.envelope.apply(Command(0, 0, True), rig.clock.now_ns)
+    assert not refusals or again.refusal in (Refusal.LET_GO, Refusal.STOPPED)
 
 
 def test_between_take_and_follow_nothing_moves() -> None:

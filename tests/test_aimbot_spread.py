@@ -134,6 +134,17 @@ def test_a_frame_that_is_refused_or_shows_no_target_stops_the_motion() -> None:
         assert rig.pointer.total == before
 
 
+def test_a_frame_that_is_refused_gives_the_thread_nothing_to_be_refused_again() -> None:
+    rig = Rig()
+    rig.step(0)
+    rig.follower.take()
+    rig.gates = Gates(False, True)
+    rig.loop.step(make_frame(1, rig.clock.now_ns))
+    rig.clock.now_ns += 10 * MS
+    assert rig.follower.advance() is None
+    assert rig.envelope.refusals == {Refusal.NOT_ARMED: 1}
+
+
 def test_without_a_target_it_searches_in_small_steps_and_looks_level_again() -> None:
     rig = Rig(controller={"search_deg_per_s": 120, "search_after_s": 0.1})
     rig.aimer.turned_by_hand([HandMove(1, 0, 20)])
