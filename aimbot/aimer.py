@@ -10,6 +10,7 @@ from aimbot.ledger import CountLedger
 from aimbot.selector import Selector, SelectorSettings
 from aimbot.target import Command, Target
 from aimbot.tracker import Tracker, TrackerSettings
+from aimbot.trajectory import PointerMove, Trajectory
 from aimbot.trigger import Trigger, TriggerSettings
 from aimbot.view import ViewSettings
 from capture.frame import Frame
@@ -58,6 +59,15 @@ class Aimer:
         self.ledger.add(sent_ns, dx_counts, dy_counts)
         if self._trigger.applied(sent_ns, fire):
             self._selector.shot(sent_ns)
+
+    def plan(self, frame: Frame, target: Target | None, now_ns: int) -> tuple[Command, Trajectory | None]:
+        """The command for this frame without its motion, and that as a trajectory until the next frame."""
+        return self._controller.plan(target, self.ledger, frame.captured_ns, now_ns)
+
+    def moved(self, moves: Iterable[PointerMove]) -> None:
+        """Enter what the pointer did between two frames."""
+        for move in moves:
+            self.ledger.add(move.time_ns, move.dx_counts, move.dy_counts)
 
     def turned_by_hand(self, moves: Iterable[HandMove]) -> None:
         """Enter what the person's own mouse did: it turns the view as our counts do."""

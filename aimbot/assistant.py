@@ -15,6 +15,7 @@ from aimbot.hotkeys import Person
 from aimbot.levels import encode_rungs
 from aimbot.loop import AimLoop, Step
 from aimbot.pointer import Pointer
+from aimbot.pointer_thread import PointerThread
 from aimbot.protected import ProtectionWatch, refuse_protected
 from aimbot.rows import encode_step
 from aimbot.safety import Gates, SafetyEnvelope
@@ -96,7 +97,10 @@ def run_assistant(plan: RunPlan) -> dict[str, Any]:
         plan.person.on_panic = envelope.stop
         grabber = Grabber(plan.source, clock)
         stack.callback(grabber.close)
-        loop = AimLoop(plan.detector, aimer, envelope, telemetry, clock, plan.hand, plan.governor)
+        follower = None
+        if settings.loop.pointer_hz and plan.aimer is None:  # a reference makes each move by itself
+            follower = stack.enter_context(PointerThread(envelope, clock, settings.loop.pointer_hz))
+        loop = AimLoop(plan.detector, aimer, envelope, telemetry, clock, plan.hand, plan.governor, follower)
         plan.governor.start()
         recorder = _open_recorder(plan, stack)
         protection = ProtectionWatch(envelope.stop)
@@ -117,6 +121,8 @@ def run_assistant(plan: RunPlan) -> dict[str, Any]:
 
         stack.callback(envelope.stop)  # first: the recorder may have to write for seconds
         loop.run(grabber, finished, observe)
+    if follower is not None:
+        follower.check()
     protection.check()
     keeper.check()
     summary = telemetry.summary()
@@ -225,13 +231,8 @@ class Housekeeper:
         if settings is not None:
             self._loop.change(fill_game_width(settings, self._plan).change())
             self._press_s = settings.aim.trigger.press_s
-            old = self._plan.watch.first  # the plan's have the command line's window in them, and a crop
-            fixed = [
-                n
-                for n in ("capture", "detector", "hotkeys", "recorder")
-                if getattr(old, n) != getattr(settings, n)
-            ]
-            fixed += ["loop.adaptive"] if old.loop.adaptive != settings.loop.adaptive else []
+            # The first ones, for the plan's have the command line's window in them, and a crop.
+            fixed = self._plan.watch.first.list_fixed(settings)
             later = f"; {', '.join(fixed)}: after a restart" if fixed else ""
             self._plan.report(f"settings reloaded{later}")
 

@@ -45,6 +45,14 @@ class Settings(BaseModel):
         """The part that a running loop can take."""
         return Change(self.aim, self.safety, self.loop.budget_ms, self.loop.target_ms)
 
+    def list_fixed(self, new: "Settings") -> list[str]:
+        """What differs in the new settings, and a running loop cannot take."""
+        groups = [
+            n for n in ("capture", "detector", "hotkeys", "recorder") if getattr(self, n) != getattr(new, n)
+        ]
+        loop = [n for n in ("adaptive", "pointer_hz") if getattr(self.loop, n) != getattr(new.loop, n)]
+        return groups + [f"loop.{name}" for name in loop]
+
 
 def profile_names() -> list[str]:
     """The shipped profiles."""

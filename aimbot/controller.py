@@ -4,13 +4,12 @@ import math
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from aimbot.approach import approach_target, brake
 from aimbot.ledger import CountLedger
 from aimbot.target import INERT, XY, Command, Target
+from aimbot.trajectory import LONGEST_STEP_S, Motion, Trajectory
 from aimbot.trigger import Trigger
 from aimbot.view import ViewSettings
 
-LONGEST_STEP_S = 0.1  # a longer gap between frames is a restart, not a step
 MOST_UNSURE = 0.65  # of the half box: further out the crosshair would be on its edge
 FIRST_STEP_S = 1 / 60  # what the first step counts as
 
@@ -31,22 +30,21 @@ class ControllerSettings(BaseModel):
 
 
 class Controller:
-    """Turns a target into a command; keeps the velocity, and the part of a count not sent."""
+    """Turns a target into a command, or into a way that others go; keeps the motion of its commands."""
 
     def __init__(self, controller: ControllerSettings, trigger: Trigger, view: ViewSettings) -> None:
         self.settings, self.view = controller, view
-        self._trigger = trigger
+        self._trigger, self._motion = trigger, Motion()
         self.reset()
 
     def reset(self) -> None:
         """Forget the past, as after a refused or stale step."""
         self._last_ns: int | None = None
         self._seen_ns: int | None = None
-        self._velocity: XY = (0.0, 0.0)  # of the crosshair, degrees a second
-        self._unsent: XY = (0.0, 0.0)  # counts, less than one
+        self._motion.reset()
 
     def steer(self, target: Target | None, ledger: CountLedger, captured_ns: int, now_ns: int) -> Command:
-        """The command for the frame taken at `captured_ns`, decided at `now_ns`.
+        """The command for the frame taken at `captured_ns`, decided at `now_ns`: its whole motion at once.
 
         dt comes from the capture stamps. The aim is where the target will be when these counts show.
         """
@@ -54,35 +52,58 @@ class Controller:
         self._last_ns = captured_ns
         dt_s = min(max(dt_s, 0.0), LONGEST_STEP_S)
         if target is None:
-            self._velocity = (0.0, 0.0)
-            return self._search(ledger, captured_ns, dt_s)
-        self._seen_ns = captured_ns
-        late_s = (now_ns - captured_ns) / 1e9 + self.view.display_latency_ms / 1e3
-        lead_s = self.settings.lead * late_s
-        step = self._step_counts(target, ledger, lead_s, dt_s)
-        if not all(map(math.isfinite, step)):
+            self._motion.stop()
+            turn = self._search_counts(ledger, captured_ns, dt_s)
+            return Command(*self._motion.round(turn), fire=False) if turn else INERT
+        lead_s = self._find_lead_s(captured_ns, now_ns)
+        trajectory = self._aim(target, ledger, lead_s, captured_ns, now_ns)
+        counts = self._motion.step(trajectory, trajectory.way_counts, dt_s)
+        if counts is None:
             self.reset()
             return INERT
-        counts = self._round(step)
         after = (ledger.total[0] + counts[0], ledger.total[1] + counts[1])
         return Command(*counts, self._trigger.pull(target, after, lead_s, now_ns))
 
-    def _step_counts(self, target: Target, ledger: CountLedger, lead_s: float, dt_s: float) -> XY:
-        """Counts to send now, not rounded; it carries the velocity on."""
+    def plan(
+        self, target: Target | None, ledger: CountLedger, captured_ns: int, now_ns: int
+    ) -> tuple[Command, Trajectory | None]:
+        """The same as a way to go until the next frame, or None, and a command that moves nothing itself.
+
+        The trigger goes by what has been sent so far, for a shot does not follow counts that come after it.
+        """
+        if target is None:
+            turn = self._search_counts(ledger, captured_ns, LONGEST_STEP_S)
+            return INERT, self._follow_search(turn, captured_ns, now_ns) if turn else None
+        lead_s = self._find_lead_s(captured_ns, now_ns)
+        trajectory = self._aim(target, ledger, lead_s, captured_ns, now_ns).end_at_dead_zone()
+        if not all(map(math.isfinite, (*trajectory.way_counts, *trajectory.velocity_counts_per_s))):
+            self.reset()
+            return INERT, None
+        return Command(0, 0, self._trigger.pull(target, ledger.total, lead_s, now_ns)), trajectory
+
+    def _find_lead_s(self, captured_ns: int, now_ns: int) -> float:
+        """How far ahead of its frame a target is aimed at."""
+        late_s = (now_ns - captured_ns) / 1e9 + self.view.display_latency_ms / 1e3
+        return self.settings.lead * late_s
+
+    def _aim(
+        self, target: Target, ledger: CountLedger, lead_s: float, captured_ns: int, now_ns: int
+    ) -> Trajectory:
+        """The way to where the target will be in `lead_s`."""
+        self._seen_ns = captured_ns
         x, y = target.bearing_counts
         vx, vy = target.velocity_counts_per_s
-        left = (
-            x + vx * lead_s - ledger.total[0] - self._unsent[0],
-            y + vy * lead_s - ledger.total[1] - self._unsent[1],
-        )
-        error, moves = self._to_deg(left), self._to_deg((vx, vy))
-        rules, before = self.settings, self._velocity
+        way = x + vx * lead_s - ledger.total[0], y + vy * lead_s - ledger.total[1]
         dead = self._dead_zone_deg(target, lead_s)
-        step, after = approach_target(error, moves, before, dt_s, rules.smoothing_s, dead)
+        return self._draw(captured_ns, now_ns, way, (vx, vy), dead, self.settings.smoothing_s)
+
+    def _draw(
+        self, captured_ns: int, now_ns: int, way: XY, velocity: XY, dead_deg: float, smoothing_s: float
+    ) -> Trajectory:
+        rules = self.settings
         limits = rules.max_speed_deg_per_s, rules.max_acceleration_deg_per_s2
-        step, self._velocity = brake(step, after, before, error, dt_s, *limits)
-        yaw, pitch = self.view.yaw_deg_per_count, self.view.pitch_deg_per_count
-        return step[0] / yaw, step[1] / pitch if pitch else 0.0
+        scale = self.view.yaw_deg_per_count, self.view.pitch_deg_per_count
+        return Trajectory(captured_ns, now_ns, way, velocity, dead_deg, scale, smoothing_s, *limits)
 
     def _dead_zone_deg(self, target: Target, lead_s: float) -> float:
         """Errors that are left alone: they are small, or of a size that the prediction may be off by.
@@ -98,22 +119,20 @@ class Controller:
     def _to_deg(self, counts: XY) -> XY:
         return counts[0] * self.view.yaw_deg_per_count, counts[1] * self.view.pitch_deg_per_count
 
-    def _round(self, step: XY) -> tuple[int, int]:
-        """Whole counts, the nearest; what is left is sent with the next ones."""
-        wanted = (step[0] + self._unsent[0], step[1] + self._unsent[1])
-        x, y = round(wanted[0]), round(wanted[1])
-        self._unsent = (wanted[0] - x, wanted[1] - y)
-        return x, y
-
-    def _search(self, ledger: CountLedger, captured_ns: int, dt_s: float) -> Command:
-        """Turn, and look up or down as far as where the run began."""
+    def _search_counts(self, ledger: CountLedger, captured_ns: int, dt_s: float) -> XY | None:
+        """The turn of `dt_s`, and as much up or down as far as where the run began; None: not yet."""
         if self._seen_ns is None:
             self._seen_ns = captured_ns
         waited_s = (captured_ns - self._seen_ns) / 1e9
         if self.settings.search_deg_per_s == 0 or waited_s < self.settings.search_after_s:
-            return INERT
+            return None
         turn_deg = self.settings.search_deg_per_s * dt_s
         down_deg = ledger.total[1] * self.view.pitch_deg_per_count
         level_deg = -math.copysign(min(abs(down_deg), abs(turn_deg)), down_deg)
         yaw, pitch = self.view.yaw_deg_per_count, self.view.pitch_deg_per_count
-        return Command(*self._round((turn_deg / yaw, level_deg / pitch if pitch else 0.0)), fire=False)
+        return turn_deg / yaw, level_deg / pitch if pitch else 0.0
+
+    def _follow_search(self, turn: XY, captured_ns: int, now_ns: int) -> Trajectory:
+        """The turn of LONGEST_STEP_S as a constant speed, so that it does not go beyond the level."""
+        speed = turn[0] / LONGEST_STEP_S, turn[1] / LONGEST_STEP_S
+        return self._draw(captured_ns, now_ns, (0.0, 0.0), speed, 0.0, 0.0)

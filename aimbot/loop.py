@@ -12,11 +12,13 @@ from aimbot.hand import HandMotion, HandMove, NoHand, sum_old
 from aimbot.safety import Applied, Refusal, SafetyEnvelope, SafetySettings
 from aimbot.target import Command, Target
 from aimbot.telemetry import Stamps, Telemetry
+from aimbot.trajectory import PointerMove, Trajectory
 from capture.clock import Clock
 from capture.frame import Frame, Pixels
 from detection.detections import Detections
 from detection.detector import Detector
 
+MOST_POINTER_HZ = 500
 TAKE_TIMEOUT_S = 0.05
 WAITING_KEPT_NS = 1_000_000_000
 """The hand's moves are kept one by one for so long while no picture comes."""
@@ -28,6 +30,9 @@ class LoopSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     budget_ms: float = Field(80.0, gt=0, description="a frame older than this moves nothing")
+    pointer_hz: int = Field(
+        0, ge=0, le=MOST_POINTER_HZ, description="small moves a second between frames; 0: one a frame"
+    )
     adaptive: bool = Field(
         False, description="under load detect on fewer threads, then on smaller inputs (detector.fallbacks)"
     )
@@ -49,6 +54,8 @@ class Step:
     """All that was seen, decided and done for one frame; `hand` is what the person did since the last.
 
     level: of the detector; None where the picture was still the last one, and not looked at again.
+    moves: of the pointer between the last frame and this, and `trajectory`, what it is to follow until the
+    next; None where the whole motion is in the command.
     """
 
     frame: Frame
@@ -59,6 +66,8 @@ class Step:
     applied: Applied
     stamps: Stamps
     level: int | None = 0
+    moves: tuple[PointerMove, ...] | None = None
+    trajectory: Trajectory | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,16 @@ class Mailbox(Protocol):
         """The newest frame not taken yet, or None after `timeout_s`."""
 
 
+class Follower(Protocol):
+    """Moves the pointer along a trajectory between frames."""
+
+    def take(self) -> list[PointerMove]:
+        """Pause, and hand over what was applied since the last call."""
+
+    def follow(self, trajectory: Trajectory | None) -> None:
+        """Go on along this one; None: come to rest."""
+
+
 class AimLoop:
     """One thread that turns frames into mouse motion."""
 
@@ -94,13 +113,19 @@ class AimLoop:
         clock: Clock,
         hand: HandMotion | None = None,
         governor: Governor | None = None,
+        follower: Follower | None = None,
     ) -> None:
-        """Without a `hand` the person's own motion is not known; `governor` sets the detector's level."""
+        """Without a `hand` the person's own motion is not known; `governor` sets the detector's level.
+
+        Without a `follower` each frame's motion is one move, sent at once.
+        """
         self._detector, self._aimer, self._envelope = detector, aimer, envelope
         self._telemetry, self._clock = telemetry, clock
         self._hand = hand or NoHand()
         self._governor = governor or Governor()
+        self._follower = follower
         self._waiting: list[HandMove] = []  # moves that no frame has been decided with
+        self._moves: list[PointerMove] = []  # of the follower, likewise
         self._change: Change | None = None
         self._seen: tuple[Pixels, Detections] | None = None
 
@@ -114,6 +139,7 @@ class AimLoop:
                 break
             else:
                 self._envelope.rest()
+                self._take_moves()
                 moves = [*self._waiting, *self._hand.take()]  # else they pile up in the system
                 self._waiting = sum_old(moves, self._clock() - WAITING_KEPT_NS)
 
@@ -123,10 +149,10 @@ class AimLoop:
         taken_ns, level = self._clock(), self._governor.level
         is_new, detections = self._detect(frame)
         detected_ns = self._clock()
-        hand = self._follow_hand()
+        moves, hand = self._enter_moves(), self._follow_hand()
         target = self._aimer.select(frame, detections)
         selected_ns = self._clock()
-        command = self._aimer.steer(frame, target, selected_ns)
+        command, trajectory = self._steer(frame, target, selected_ns)
         steered_ns = self._clock()
         applied = self._envelope.apply(command, frame.captured_ns)
         moved_ns = self._clock()
@@ -134,6 +160,8 @@ class AimLoop:
         self._hand.sent(applied.dx_counts, applied.dy_counts)
         if applied.refused:
             self._aimer.reset()
+        if self._follower is not None:
+            self._follower.follow(None if applied.refused else trajectory)
         if is_new:
             self._governor.note(applied.sent_ns - frame.captured_ns, applied.sent_ns)
         stamps = Stamps(frame.captured_ns, taken_ns, detected_ns, selected_ns, steered_ns, moved_ns)
@@ -141,10 +169,11 @@ class AimLoop:
             stamps,
             late=applied.refusal is Refusal.STALE,
             target=target is not None,
-            moved=bool(applied.dx_counts or applied.dy_counts),
+            moved=bool(applied.dx_counts or applied.dy_counts or moves),
             level=level,
         )
-        return Step(frame, hand, detections, target, command, applied, stamps, level if is_new else None)
+        level_used = level if is_new else None
+        return Step(frame, hand, detections, target, command, applied, stamps, level_used, moves, trajectory)
 
     def _detect(self, frame: Frame) -> tuple[bool, Detections]:
         """The detector's answer, or the last one again where the source says that the picture is the same."""
@@ -152,6 +181,26 @@ class AimLoop:
             return False, self._seen[1]
         self._seen = (frame.pixels, self._detector.detect(frame))
         return True, self._seen[1]
+
+    def _steer(self, frame: Frame, target: Target | None, now_ns: int) -> tuple[Command, Trajectory | None]:
+        """The command for this frame, and what the follower is to do until the next one."""
+        if self._follower is None:
+            return self._aimer.steer(frame, target, now_ns), None
+        return self._aimer.plan(frame, target, now_ns)
+
+    def _take_moves(self) -> None:
+        """Pause the follower; the hand's listener has to know its moves before it reads on."""
+        taken = self._follower.take() if self._follower is not None else []
+        for move in taken:
+            self._hand.sent(move.dx_counts, move.dy_counts)
+        self._moves += taken
+
+    def _enter_moves(self) -> tuple[PointerMove, ...] | None:
+        """Enter the follower's moves since the last frame, and return them."""
+        self._take_moves()
+        moves, self._moves = tuple(self._moves), []
+        self._aimer.moved(moves)
+        return moves if self._follower is not None else None
 
     def _follow_hand(self) -> tuple[HandMove, ...]:
         """Enter the person's moves since the last frame, and return them."""

@@ -82,6 +82,7 @@ class AimRow(Part):
     sent_ns: Whole = 0
     gates: GatesPart = GatesPart(armed=False, focused=False)
     hand: list[Move] = []
+    moves: list[Move] = []
     detections: DetectionsPart = DetectionsPart()
     applied: AppliedPart = AppliedPart(dx_counts=0, dy_counts=0, fire=False)
     stage_ms: StagesPart = StagesPart(wait=0, detect=0, age=0)

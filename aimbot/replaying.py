@@ -13,12 +13,15 @@ from aimbot.rows import (
     decode_detections,
     decode_gates,
     decode_hand,
+    decode_moves,
     encode_command,
     encode_detections,
     encode_target,
+    encode_trajectory,
 )
 from aimbot.safety import Gates, SafetyEnvelope, SafetySettings
 from aimbot.telemetry import Telemetry
+from aimbot.trajectory import PointerMove, Trajectory
 from capture.clock import monotonic_ns
 from capture.frame import Frame, Pixels
 from capture.source import FrameSource
@@ -67,6 +70,19 @@ class RecordedHand(NoHand):
         return list(self.moves)
 
 
+class RecordedFollower:
+    """Moves between frames as the pointer did in the recording, whatever it is to follow."""
+
+    moves: Sequence[PointerMove] = ()
+
+    def take(self) -> list[PointerMove]:
+        """The moves of the present row."""
+        return list(self.moves)
+
+    def follow(self, trajectory: Trajectory | None) -> None:
+        """Does nothing."""
+
+
 class AcceptingPointer(NullPointer):
     """Moves nothing, and takes every move and press for applied."""
 
@@ -89,8 +105,11 @@ class Replayer:
         safety: SafetySettings,
         budget_ms: float,
         governor: Governor | None = None,
+        is_spread: bool = False,
     ) -> None:
-        """`governor`: sets the level of a detector that has several."""
+        """`governor`: sets the level of a detector that has several; `is_spread`: the rows have moves
+        between frames.
+        """
         self._decided_ns = self._sent_ns = 0
         self._gates = Gates(armed=True, focused=True)
         self.telemetry = Telemetry()
@@ -99,7 +118,7 @@ class Replayer:
             AcceptingPointer(), safety, budget_ms, lambda: self._sent_ns, lambda: self._gates
         )
         self._detector = detector
-        self._hand = RecordedHand()
+        self._hand, self._follower = RecordedHand(), RecordedFollower()
         self._governor = governor or Governor()
         self._pixels: Pixels | None = None
         self._loop = AimLoop(
@@ -110,6 +129,7 @@ class Replayer:
             lambda: self._decided_ns,
             self._hand,
             self._governor,
+            self._follower if is_spread else None,
         )
         self.class_names, self.input_size_wh = detector.class_names, detector.input_size_wh
 
@@ -127,7 +147,7 @@ class Replayer:
 
     def step(self, frame: Frame, row: Mapping[str, Any] | None) -> Step:
         """Process one frame as it was processed then, by its `row`, or as if live, without one."""
-        self._hand.moves = decode_hand(row or {})
+        self._hand.moves, self._follower.moves = decode_hand(row or {}), decode_moves(row or {})
         if row is not None and "decided_ns" in row:
             self._decided_ns, self._sent_ns = row["decided_ns"], row["sent_ns"]
             self._gates = decode_gates(row["gates"])
@@ -162,6 +182,7 @@ def compare_step(step: Step, row: Mapping[str, Any]) -> list[dict[str, Any]]:
         ("detections", row.get("detections"), encode_detections(step.detections)),
         ("target", row.get("target"), encode_target(step.target)),
         ("command", row.get("command"), encode_command(step.command)),
+        ("trajectory", row.get("trajectory"), encode_trajectory(step.trajectory)),
         ("level", row.get("level"), step.level),
     ]
     return [

@@ -16,7 +16,7 @@ AIM_BGR, TEXT_BGR, FIRE_BGR = (60, 60, 255), (255, 255, 255), (0, 140, 255)
 
 
 def draw_row(pixels: Pixels, row: Mapping[str, Any], class_names: Sequence[str]) -> Pixels:
-    """A BGR copy with boxes, crosshair, aim point, and the step's command and age."""
+    """A BGR copy with boxes, crosshair, aim point, and the step's counts and age."""
     picture = draw_detections(pixels, decode_detections(row["detections"]), tuple(class_names))
     height, width = picture.shape[:2]
     centre = (width // 2, height // 2)
@@ -26,7 +26,9 @@ def draw_row(pixels: Pixels, row: Mapping[str, Any], class_names: Sequence[str])
         cv2.line(picture, centre, aim, AIM_BGR, 1, cv2.LINE_AA)
         cv2.circle(picture, aim, 4, AIM_BGR, 2, cv2.LINE_AA)
     applied = row["applied"]
-    text = f"{applied['dx_counts']:+d} {applied['dy_counts']:+d} counts  age {row['stage_ms']['age']:.0f} ms"
+    moves = [[0, applied["dx_counts"], applied["dy_counts"]], *row.get("moves", [])]
+    dx, dy = (sum(move[axis] for move in moves) for axis in (1, 2))
+    text = f"{dx:+d} {dy:+d} counts  age {row['stage_ms']['age']:.0f} ms"
     if row.get("level"):
         text += f"  level {row['level']}"
     if applied["refusal"]:

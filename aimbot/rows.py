@@ -10,16 +10,20 @@ from aimbot.hand import HandMove
 from aimbot.loop import Step
 from aimbot.safety import Gates
 from aimbot.target import Command, Target
+from aimbot.trajectory import PointerMove, Trajectory
 from detection.detections import Detections
 
 
 def encode_step(step: Step) -> dict[str, Any]:
     """The row that the recorder adds to frame_id, captured_ns and region."""
+    between = {}
+    if step.moves is not None:
+        between = {"moves": encode_moves(step.moves), "trajectory": encode_trajectory(step.trajectory)}
     return {
         "decided_ns": step.stamps.selected_ns,
         "sent_ns": step.applied.sent_ns,
         "gates": asdict(step.applied.gates),
-        "hand": encode_hand(step.hand),
+        "hand": encode_moves(step.hand),
         "detections": encode_detections(step.detections),
         "target": encode_target(step.target),
         "command": encode_command(step.command),
@@ -31,10 +35,11 @@ def encode_step(step: Step) -> dict[str, Any]:
         },
         "stage_ms": step.stamps.durations_ms(),
         "level": step.level,
+        **between,
     }
 
 
-def encode_hand(moves: Iterable[HandMove]) -> list[list[int]]:
+def encode_moves(moves: Iterable[HandMove | PointerMove]) -> list[list[int]]:
     """Time and counts of each move."""
     return [[move.time_ns, move.dx_counts, move.dy_counts] for move in moves]
 
@@ -42,6 +47,21 @@ def encode_hand(moves: Iterable[HandMove]) -> list[list[int]]:
 def decode_hand(row: Mapping[str, Any]) -> list[HandMove]:
     """The person's moves of a row; none in recordings from before they were kept."""
     return [HandMove(*move) for move in row.get("hand", [])]
+
+
+def decode_moves(row: Mapping[str, Any]) -> list[PointerMove]:
+    """What the pointer did between the last frame and a row's; none where each frame is one move."""
+    return [PointerMove(*move) for move in row.get("moves", [])]
+
+
+def encode_trajectory(trajectory: Trajectory | None) -> dict[str, Any] | None:
+    """What of it is decided anew for each frame; JSON types, rounded as a target's."""
+    if trajectory is None:
+        return None
+    return {
+        "way_counts": [round(value, 6) for value in trajectory.way_counts],
+        "velocity_counts_per_s": [round(value, 6) for value in trajectory.velocity_counts_per_s],
+    }
 
 
 def encode_detections(detections: Detections) -> dict[str, Any]:

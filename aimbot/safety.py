@@ -23,7 +23,7 @@ class SafetySettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    max_counts_per_move: int = Field(600, gt=0, le=32_767, description="length of one move, in counts")
+    max_counts_per_move: int = Field(600, gt=0, le=32_767, description="length of a frame's moves, in counts")
     max_counts_per_s: int = Field(12_000, gt=0, description="summed length of the moves of one second")
     require_focus: bool = Field(True, description="send only while the chosen window has the focus")
     allow_fire: bool = True
@@ -109,6 +109,11 @@ class SafetyEnvelope:
         """The length that no move exceeds."""
         return self._settings.max_counts_per_move
 
+    @property
+    def budget_ns(self) -> int:
+        """The age of the oldest frame that may move the mouse."""
+        return self._budget_ns
+
     def apply_settings(self, settings: SafetySettings, budget_ms: float) -> None:
         """Take new caps; what was sent within the last second still counts."""
         self._settings, self._budget_ns = settings, round(budget_ms * 1e6)
@@ -128,6 +133,23 @@ class SafetyEnvelope:
                 applied = self._send(command, now_ns, gates)
             self._was_let_go = False
             return applied
+
+    def move_on(self, move: Command, captured_ns: int, moved_counts: float) -> Applied:
+        """Carry out one of many small moves for a frame; the button stays as it is, but for a refusal.
+
+        moved_counts: the length of those before. Together they are no longer than one move may be.
+        """
+        with self._lock:
+            now_ns, gates = self._clock(), self._gates()
+            refusal = self._check(move, captured_ns, now_ns, gates)
+            if refusal is not None:
+                self._was_let_go = self._was_let_go or self._pressed
+                return self._refuse(refusal, now_ns, gates)
+            dx, dy, clipped = self._cap(move, now_ns, moved_counts)
+            dx, dy = self._move(dx, dy, now_ns)
+            if clipped:
+                self.refusals[clipped] += 1
+            return Applied(dx, dy, self._pressed, now_ns, gates, clipped)
 
     def rest(self) -> None:
         """Release the button while there is nothing to do, as when no new frame comes.
@@ -192,30 +214,35 @@ class SafetyEnvelope:
             fire = False  # it was to be fired where the whole move ends
         elif fire and self._was_let_go:
             fire, clipped = False, Refusal.LET_GO
-        if dx or dy:
-            dx, dy = self._pointer.move(dx, dy)
-            self._sent.append((now_ns, math.hypot(dx, dy)))
+        dx, dy = self._move(dx, dy, now_ns)
         self._set_button(fire)
         if clipped:
             self.refusals[clipped] += 1
         return Applied(dx, dy, self._pressed, now_ns, gates, clipped)
+
+    def _move(self, dx: int, dy: int, now_ns: int) -> tuple[int, int]:
+        if dx or dy:
+            dx, dy = self._pointer.move(dx, dy)
+            self._sent.append((now_ns, math.hypot(dx, dy)))
+        return dx, dy
 
     def _refuse(self, refusal: Refusal, now_ns: int, gates: Gates) -> Applied:
         self._set_button(False)
         self.refusals[refusal] += 1
         return Applied(0, 0, False, now_ns, gates, refusal)
 
-    def _cap(self, command: Command, now_ns: int) -> tuple[int, int, Refusal | None]:
+    def _cap(self, command: Command, now_ns: int, moved: float = 0.0) -> tuple[int, int, Refusal | None]:
         """Shorten the move to both caps, keeping its direction."""
         while self._sent and now_ns - self._sent[0][0] >= SECOND_NS:
             self._sent.popleft()
         left = self._settings.max_counts_per_s - sum(length for _, length in self._sent)
         length = math.hypot(command.dx_counts, command.dy_counts)
-        allowed = min(self._settings.max_counts_per_move, max(left, 0.0))
+        left_of_move = self._settings.max_counts_per_move - moved
+        allowed = max(min(left_of_move, left), 0.0)
         if length <= allowed:
             return command.dx_counts, command.dy_counts, None
         scale = allowed / length
-        reason = Refusal.CAP_PER_MOVE if allowed == self._settings.max_counts_per_move else Refusal.CAP_PER_S
+        reason = Refusal.CAP_PER_MOVE if left_of_move <= left else Refusal.CAP_PER_S
         return math.trunc(command.dx_counts * scale), math.trunc(command.dy_counts * scale), reason
 
     def _set_button(self, down: bool) -> None:

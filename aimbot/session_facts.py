@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from aimbot.ledger import CountLedger
 from aimbot.observation import Observation
 from aimbot.observing import measure_offsets
-from aimbot.rows import decode_detections
+from aimbot.rows import decode_detections, decode_moves
 from aimbot.tracker import Tracker, TrackerSettings
 from aimbot.view import View, ViewSettings
 from capture.errors import UserError
@@ -141,6 +141,8 @@ def follow_targets(
     followed, unseen = Followed({}, {}), dict[int, int]()
     for row in rows:
         captured_ns = row["captured_ns"]
+        for move in decode_moves(row):
+            ledger.add(move.time_ns, move.dx_counts, move.dy_counts)
         if row["stage_ms"]["detect"] >= LEAST_DETECT_MS:
             shown = ledger.total_at(captured_ns - view.shown_after_ns)
             width, height = row["region"][2:]

@@ -53,7 +53,7 @@ class Trigger:
         """Whether the button is to be down once the total of all counts is `sent`.
 
         Input events keep their order, so a shot follows the step that was sent with it, and meets the target
-        where that will be in `lead_s`.
+        where that will be in `lead_s`. Steps that come after it do not count.
         """
         if not self.settings.enabled:
             return False

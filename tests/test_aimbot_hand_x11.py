@@ -7,11 +7,13 @@ from aim_helpers import (
     MS,
     aim_settings,
 )
+from pointer_helpers import draw
 
 from aimbot.aimer import Aimer
 from aimbot.commands.doctor import diagnose
 from aimbot.hand import HandMove, NoHand, open_hand
 from aimbot.hand_x11 import RawMotion, X11Hand, convert_time, parse_raw_motion
+from aimbot.pointer_thread import PointerThread
 from aimbot.pointer_x11 import X11Pointer
 from aimbot.safety import Gates, SafetyEnvelope, SafetySettings
 from aimbot.target import Command
@@ -108,6 +110,30 @@ def test_the_ledger_follows_the_hand_and_counts_our_own_moves_once(x11_hand: X11
     theirs = 50 * (3 - 4), sum(range(50)) - 50
     ours = 50 * 3, 10 * sum(range(5))
     assert aimer.ledger.total == (theirs[0] + ours[0], theirs[1] + ours[1])
+
+
+def test_the_moves_of_the_pointer_thread_are_counted_once_while_the_hand_moves_too(x11_hand: X11Hand) -> None:
+    person, aimer = X11Pointer(), Aimer(aim_settings(), ("monster", "friend"))
+    clock, seen, rounds = monotonic_ns, list[HandMove](), 20
+    caps = SafetySettings(max_counts_per_s=100_000)
+    envelope = SafetyEnvelope(X11Pointer(), caps, 500, clock, lambda: Gates(True, True))
+    with envelope, PointerThread(envelope, clock, 500) as follower:
+        for index in range(rounds + 1):
+            moves = follower.take()
+            for move in moves:
+                x11_hand.sent(move.dx_counts, move.dy_counts)
+            aimer.moved(moves)
+            seen += x11_hand.take()
+            if index < rounds:
+                follower.follow(draw((0.0, 0.0), (2_000.0, 500.0), 0.0, at_ns=clock()))
+                person.move(-9, 40 + index)
+                sleep_s(0.02)
+        person.close()
+    seen += take_all(x11_hand, rounds - len(seen))
+    assert [(move.dx_counts, move.dy_counts) for move in seen] == [
+        (-9, 40 + index) for index in range(rounds)
+    ]
+    assert aimer.ledger.total[0] > 4 * rounds
 
 
 def test_the_doctor_says_whose_motion_is_seen(xvfb_display: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,6 +67,7 @@ def leave_out(*names: str) -> Change:
         (put([True], "gates"), "gates: "),
         (leave_out("gates", "armed"), r"gates\.armed: field required"),
         (put([[1, 2]], "hand"), r"hand\.0: "),
+        (put([[1, 2, 0.5]], "moves"), r"moves\.0\.2: "),
         (put({}, "applied"), r"applied\.dx_counts: field required"),
         (put(2.5, "applied", "dx_counts"), r"applied\.dx_counts: "),
         (put([[0, 0, 1]], "detections", "xyxy_px"), r"detections\.xyxy_px\.0: "),

@@ -62,18 +62,20 @@ def is_pressed(server: Display) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("how", "code"),
+    ("how", "code", "pointer_hz"),
     [
-        (signal.SIGTERM, 128 + signal.SIGTERM),
-        (signal.SIGHUP, 128 + signal.SIGHUP),
-        (signal.SIGQUIT, 128 + signal.SIGQUIT),
-        (signal.SIGTSTP, 128 + signal.SIGTSTP),
-        (signal.SIGINT, 0),
+        (signal.SIGTERM, 128 + signal.SIGTERM, 0),
+        (signal.SIGTERM, 128 + signal.SIGTERM, 500),
+        (signal.SIGHUP, 128 + signal.SIGHUP, 0),
+        (signal.SIGQUIT, 128 + signal.SIGQUIT, 0),
+        (signal.SIGTSTP, 128 + signal.SIGTSTP, 0),
+        (signal.SIGINT, 0, 0),
+        (signal.SIGINT, 0, 500),
     ],
     ids=lambda value: value.name if isinstance(value, signal.Signals) else "",
 )
 def test_a_terminated_run_releases_the_button(
-    xvfb_display: str, tmp_path: Path, how: signal.Signals, code: int
+    xvfb_display: str, tmp_path: Path, how: signal.Signals, code: int, pointer_hz: int
 ) -> None:
     """It fires at what its detector sees always and everywhere, and would hold the button for a minute."""
     row = [[[0, 0, 64, 32, 0.9, 0]]]
@@ -82,6 +84,7 @@ def test_a_terminated_run_releases_the_button(
         f"detector.model={model}",
         "capture.repeat_s=0.01",  # nothing moves on this screen
         "loop.budget_ms=10000",
+        f"loop.pointer_hz={pointer_hz}",
         "hotkeys.arm=always",
         "aim.trigger.enabled=true",
         "aim.trigger.press_s=60",

@@ -51,7 +51,9 @@ def replay(
         detector = levels.detector
         stack.callback(detector.close)
         check_class_names(settings.aim.selector, detector.class_names)
-        replayer = Replayer(detector, settings.aim, settings.safety, settings.loop.budget_ms, levels.governor)
+        is_spread = any("moves" in row for row in rows.values())
+        rules = settings.aim, settings.safety, settings.loop.budget_ms
+        replayer = Replayer(detector, *rules, levels.governor, is_spread)
         stack.callback(replayer.close)
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)

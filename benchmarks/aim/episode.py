@@ -22,7 +22,9 @@ class Figures:
     on_target_share: of all ticks at which a target is there. time_to_target_s: for each target, inf for one
     that is never met. overshoots: how far beyond the target, as a share of the way to it. rms_error_deg:
     once it is met. path_ratio: the crosshair's way over the shortest. hops: from one target to another that
-    is there as well. swing_deg: from end to end of the crosshair's motion in the last second.
+    is there as well. swing_deg: from end to end of the crosshair's motion in the last second. jerk_deg: by
+    how much the turn from a picture to the next differs from the one before, RMS over the pictures in which
+    the view turns.
     """
 
     on_target_share: float
@@ -32,6 +34,7 @@ class Figures:
     path_ratio: float
     hops: int
     swing_deg: float
+    jerk_deg: float
 
 
 def play(make: LawMaker, settings: PlantSettings, target: str, seed: int) -> Figures:
@@ -40,6 +43,8 @@ def play(make: LawMaker, settings: PlantSettings, target: str, seed: int) -> Fig
     plant = Plant(settings, make_scene(target, rng, SECONDS, settings.target_deg_per_s), rng)
     law, log, free_s = make(settings), Log(), 0.0
     while plant.time_s < SECONDS:
+        for sent_s, dx_counts, dy_counts in law.moves_until(plant.time_s):
+            plant.send(sent_s, dx_counts, dy_counts)
         picture = plant.advance()
         log.add(picture, law.chosen)
         captured_s = picture.captured_ns / NS
@@ -119,6 +124,7 @@ class Log:
             measure_way(view) / max(shortest + walked, 1e-9),
             self.hops,
             float(np.ptp(rest, axis=0).max()),
+            measure_jerk(view),
         )
 
 
@@ -133,6 +139,14 @@ def measure_way(points_deg: "NDArray[np.float64] | list[XY]") -> float:
     return float(np.hypot(*np.diff(np.asarray(points_deg), axis=0).T).sum())
 
 
+def measure_jerk(views_deg: NDArray[np.float64]) -> float:
+    """RMS of the changes of the turn from one picture to the next, where it turns at all."""
+    turns = np.diff(views_deg, axis=0)
+    changes = np.hypot(*np.diff(turns, axis=0).T)
+    turning = (np.hypot(*turns[1:].T) > 0) | (np.hypot(*turns[:-1].T) > 0)
+    return float(np.sqrt((changes[turning] ** 2).mean())) if turning.any() else 0.0
+
+
 def pool(figures: list[Figures]) -> Figures:
     """Means of shares and errors, all times and overshoots together."""
     return Figures(
@@ -143,4 +157,5 @@ def pool(figures: list[Figures]) -> Figures:
         float(np.median([one.path_ratio for one in figures])),
         sum(one.hops for one in figures),
         float(np.median([one.swing_deg for one in figures])),
+        float(np.median([one.jerk_deg for one in figures])),
     )

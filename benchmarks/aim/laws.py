@@ -9,11 +9,14 @@ import numpy as np
 
 from aimbot.aimer import Aimer, AimSettings
 from aimbot.ledger import CountLedger
-from aimbot.target import XY
+from aimbot.target import XY, Target
 from aimbot.view import ViewSettings
 from benchmarks.aim.plant import FOCAL_PX, FOV_DEG, NS, SIZE_WH, Picture, PlantSettings
 from benchmarks.aim.targets import Walker
 from capture.frame import Frame, Region
+
+Sent = tuple[float, int, int]
+"""When counts were sent, in seconds, and how many."""
 
 GLANCE_S = 1e-3
 NEAR_DEG = 5.0
@@ -27,8 +30,19 @@ class Law(Protocol):
     def steer(self, picture: Picture, now_ns: int) -> tuple[int, int]:
         """Counts to send at `now_ns`."""
 
+    def moves_until(self, time_s: float) -> list[Sent]:
+        """What was sent between pictures by then, and not told yet."""
 
-class Ours:
+
+class OneMove:
+    """A law that sends one move for a picture, and none between."""
+
+    def moves_until(self, time_s: float) -> list[Sent]:
+        """None."""
+        return []
+
+
+class Ours(OneMove):
     """The assistant's own selector and controller, told the latency that calibration would find."""
 
     def __init__(self, plant: PlantSettings, aim: AimSettings) -> None:
@@ -54,13 +68,16 @@ class Ours:
             self.aimer.turned_by_hand(self._plant.list_hand_moves(self._told_s, now_ns / NS))
             self._told_s = now_ns / NS
         target = self.aimer.select(frame, picture.detections)
+        self.chosen = find_walker(picture, target.aim_xy_px) if target else None
+        return self._move(frame, target, now_ns)
+
+    def _move(self, frame: Frame, target: Target | None, now_ns: int) -> tuple[int, int]:
         command = self.aimer.steer(frame, target, now_ns)
         self.aimer.applied(now_ns, command.dx_counts, command.dy_counts)
-        self.chosen = find_walker(picture, target.aim_xy_px) if target else None
         return command.dx_counts, command.dy_counts
 
 
-class Oracle:
+class Oracle(OneMove):
     """Knows where its target is and how it moves, as late as the picture is, and which counts were lost."""
 
     def __init__(self, plant: PlantSettings) -> None:
@@ -91,7 +108,7 @@ class Oracle:
 
 
 @dataclass(slots=True)
-class Pid:
+class Pid(OneMove):
     """Pixels of error to counts, as it is seen, with no thought of what is on its way."""
 
     plant: PlantSettings

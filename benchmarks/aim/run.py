@@ -121,6 +121,7 @@ def describe(figures: Figures) -> dict[str, Any]:
         "path_ratio": figures.path_ratio,
         "hops": figures.hops,
         "swing_deg": figures.swing_deg,
+        "jerk_deg": figures.jerk_deg,
     }
 
 
