@@ -24,6 +24,9 @@ class ControllerSettings(BaseModel):
     max_acceleration_deg_per_s2: float = Field(0.0, ge=0, description="0: no limit")
     dead_zone_deg: float = Field(0.1, ge=0, description="errors are closed down to this")
     dead_zone_share: float = Field(0.25, ge=0, lt=1, description="or to this part of the half box, if larger")
+    max_pitch_deg: float = Field(
+        180.0, gt=0, le=180, description="look up or down no further than this from where the run began"
+    )
     lead: float = Field(1.0, ge=0, le=2, description="how much of the target's own motion is predicted")
     search_deg_per_s: float = Field(0.0, ge=-360, le=360, description="turn while nothing is seen; 0: do not")
     search_after_s: float = Field(0.3, ge=0, description="nothing seen for this long before the search")
@@ -93,9 +96,15 @@ class Controller:
         self._seen_ns = captured_ns
         x, y = target.bearing_counts
         vx, vy = target.velocity_counts_per_s
-        way = x + vx * lead_s - ledger.total[0], y + vy * lead_s - ledger.total[1]
+        way = x + vx * lead_s - ledger.total[0], self._limit_pitch(y + vy * lead_s) - ledger.total[1]
         dead = self._dead_zone_deg(target, lead_s)
         return self._draw(captured_ns, now_ns, way, (vx, vy), dead, self.settings.smoothing_s)
+
+    def _limit_pitch(self, y_counts: float) -> float:
+        """As far up or down as the view may look."""
+        pitch = self.view.pitch_deg_per_count
+        most = self.settings.max_pitch_deg / pitch if pitch else 0.0
+        return min(max(y_counts, -most), most)
 
     def _draw(
         self, captured_ns: int, now_ns: int, way: XY, velocity: XY, dead_deg: float, smoothing_s: float

@@ -94,6 +94,7 @@ class Selector:
         self._aim_points = list_aim_points(settings, names)
         self._locked_id: int | None = None
         self._shot = Shot(settings.shot)
+        self._is_on = False  # whether the crosshair was on it
         self._rival: tuple[int, int] | None = None  # the track that would take the lock, and since when
 
     def select(self, frame: Frame, detections: Detections, ledger: CountLedger) -> Target | None:
@@ -104,6 +105,7 @@ class Selector:
         self._shot.look(tracks, now_ns)
         chosen = self._choose(tracks, view, ledger.total, now_ns)
         self._locked_id = chosen.track_id if chosen else None
+        self._is_on = chosen is not None and self._covers(chosen, ledger.total, now_ns)
         return describe_target(chosen, now_ns, self.settings.min_confidence) if chosen else None
 
     def shot(self, pressed_ns: int) -> None:
@@ -146,7 +148,7 @@ class Selector:
         ranks = {track.track_id: self._rank(track, view, sent, now_ns) for track in ready}
         best = min(ready, key=lambda track: ranks[track.track_id])
         locked = find_track(ready, self._locked_id)
-        if locked is not None and locked.whole_ns != now_ns:
+        if locked is not None and self._has_slipped(locked, sent, now_ns):
             covering = [one for one in ready if one.whole_ns == now_ns and self._covers(one, sent, now_ns)]
             if covering:  # it hides the locked one, or is it: to follow that would turn off this
                 locked = best = min(covering, key=lambda track: ranks[track.track_id])
@@ -195,6 +197,10 @@ class Selector:
             value = view.counts_to_deg((x - sent[0], 0.0 if self._is_flat else y - sent[1]))
         is_hidden = track.hidden_s(now_ns) > self.settings.let_go_s
         return is_hidden, self._class_rank(track), value, track.track_id
+
+    def _has_slipped(self, locked: Track, sent: XY, now_ns: int) -> bool:
+        """Whether it is not seen whole, or is gone at once from under the crosshair, as no target walks."""
+        return locked.whole_ns != now_ns or (self._is_on and not self._covers(locked, sent, now_ns))
 
     def _covers(self, track: Track, sent: XY, now_ns: int) -> bool:
         """Whether the crosshair is within the track's box once all counts sent have shown."""

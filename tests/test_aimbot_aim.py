@@ -323,6 +323,18 @@ def test_the_search_levels_the_view_at_its_pace_and_leaves_one_alone_that_has_no
         assert sum(ups) == sum(expected)
 
 
+def test_the_view_looks_down_no_further_than_the_settings_say_and_turns_all_the_same() -> None:
+    aimer = Aimer(aim_settings(smoothing_s=0, max_speed_deg_per_s=1e6, dead_zone_share=0, max_pitch_deg=12), ["monster"])
+    low = make_detections([[360, 330, 400, 420]])
+    for index in range(3):
+        frame = make_frame(index, index * 20 * MS)
+        command = aimer.steer(frame, aimer.select(frame, low), frame.captured_ns)
+        aimer.applied(frame.captured_ns, command.dx_counts, command.dy_counts, False)
+        if index == 0:
+            assert command.dx_counts * 0.1318 == pytest.approx(10, abs=1)
+    assert aimer.ledger.total[1] * 0.1758 == pytest.approx(12, abs=0.5)
+
+
 def test_pixels_become_counts_through_the_field_of_view() -> None:
     view = View(ViewSettings(fov_deg=90, yaw_deg_per_count=0.5, pitch_deg_per_count=0.25), (640, 480))
     assert view.offset_counts((640, 240)) == pytest.approx((90, 0))

@@ -103,6 +103,16 @@ def test_a_hidden_target_yields_at_once_to_one_under_the_crosshair_and_not_to_an
         assert choose(aimer, make_detections([other]), 2) == expected
 
 
+def test_a_target_that_is_gone_at_once_from_under_the_crosshair_yields_to_one_that_is_there() -> None:
+    on, beside, off = [300, 200, 350, 300], [296, 200, 322, 300], [340, 200, 390, 300]
+    aimer = make_aimer(switch_margin_deg=10.0)
+    assert choose(aimer, make_detections([on, beside])) == on
+    assert choose(aimer, make_detections([off, beside]), 1) == beside
+    aimer = make_aimer(switch_margin_deg=10.0)  # the crosshair is on its way to this one
+    assert choose(aimer, make_detections([off])) == off
+    assert choose(aimer, make_detections([off, beside]), 1) == off
+
+
 def test_what_is_not_in_the_picture_may_stay_the_target_and_does_not_become_it() -> None:
     for fire, expected in ((False, NEAR), (True, None)):
         aimer = make_aimer(let_go_s=0.1, shot={"let_go_s": 0.0})
