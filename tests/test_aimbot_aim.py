@@ -324,7 +324,9 @@ def test_the_search_levels_the_view_at_its_pace_and_leaves_one_alone_that_has_no
 
 
 def test_the_view_looks_down_no_further_than_the_settings_say_and_turns_all_the_same() -> None:
-    aimer = Aimer(aim_settings(smoothing_s=0, max_speed_deg_per_s=1e6, dead_zone_share=0, max_pitch_deg=12), ["monster"])
+    aimer = Aimer(
+        aim_settings(smoothing_s=0, max_speed_deg_per_s=1e6, dead_zone_share=0, max_pitch_deg=12), ["monster"]
+    )
     low = make_detections([[360, 330, 400, 420]])
     for index in range(3):
         frame = make_frame(index, index * 20 * MS)
