@@ -28,12 +28,14 @@ def test_a_reformed_model_agrees_with_its_source_on_the_shipped_recording(tmp_pa
         "convert", "onnx", "--model", str(raw), "--nms", "--pixels", "bgra", "--out", str(out), "--json"
     )
     assert json.loads(done.stdout) == {"out": str(out)}, done.stderr
-    floors = ("--min-matched", "1", "--min-iou", "0.999")
+    # Of thousands of boxes of random weights one may overlap another by just as much as suppression allows.
+    floors = ("--min-matched", "0.999", "--min-iou", "0.999")
     done = call("convert", "parity", str(raw), str(out), *SURE, *floors, "--json")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["frames"] == 480
-    assert result["boxes_a"] == result["boxes_b"] == result["matched"] > 480
+    assert result["matched"] > 480
+    assert max(result["boxes_a"], result["boxes_b"]) - result["matched"] <= 0.001 * result["matched"]
     assert result["a"] == {"model": str(raw), "backend": "onnx", "precision": "fp32", "size": "64x32"}
     assert result["score_difference"]["max"] < 1e-5
 
