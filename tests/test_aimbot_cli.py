@@ -283,7 +283,7 @@ def test_a_session_detected_anew_still_finds_the_recorded_monsters(tmp_path: Pat
     assert done.returncode == 0, done.stderr
     rows = json.loads((tmp_path / "p.json").read_text())
     assert set(rows[0]) == {"image_id", "category_id", "category", "bbox", "score", "track_id"}
-    # 17 monsters come into view, counted by eye; what a kill leaves, or blood on a wall, is one more at times.
+    # 17 monsters come into view, counted by eye; what a kill leaves, or blood on a wall, is one at times.
     assert 17 <= json.loads(done.stdout)["identities"] <= 23
     recorded = [json.loads(line) for line in (RECORDING / "frames.jsonl").read_text().splitlines()]
     boxes = sum(len(row["detections"]["confidence"]) for row in recorded)
