@@ -11,8 +11,10 @@ rounds=${ROUNDS:-1000}
 unpack trt; unpack tf; [ -d "$root/images" ] || gather_images
 libraries=$(printf '%s:' "$root"/tf/site/nvidia/*/lib)
 export PATH=$root/tf/site/nvidia/cuda_nvcc/bin:$PATH
-[ -d "$root/saved/$model" ] || CUDA_VISIBLE_DEVICES= packed tf "$libraries" tools/gpu_host/saved.py fill \
-  "$root/untrained" "$root/net.weights" "$root/saved/$model" > "$root/log/fill" 2>&1
+(flock 9; [ -d "$root/saved/$model" ] || { # once, whoever asks first
+  CUDA_VISIBLE_DEVICES= packed tf "$libraries" tools/gpu_host/saved.py fill \
+    "$root/untrained" "$root/net.weights" "$root/saved/$model.new" > "$root/log/fill" 2>&1
+  mv "$root/saved/$model.new" "$root/saved/$model"; }) 9> "$root/fill.lock"
 bench() { packed tf "$libraries" -m benchmarks.tensorflow "$1" --rounds "$rounds" --images "$root/images" \
   --validation "$root/reserved" --out "$root/json/$card-$2-$rounds-rounds.json" > "$root/log/$2" 2>&1 ||
   echo "measuring $1 failed, see $root/log/$2" >&2; }
