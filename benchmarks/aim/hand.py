@@ -3,8 +3,6 @@
 python -m benchmarks.aim.hand [--seeds 5] [--json]
 """
 
-import argparse
-import json
 from collections.abc import Sequence
 from itertools import product
 from typing import Any
@@ -16,6 +14,7 @@ from benchmarks.aim.episode import play, pool
 from benchmarks.aim.laws import Ours
 from benchmarks.aim.plant import PlantSettings
 from benchmarks.aim.run import FRAME_HZ, QUICK, describe
+from benchmarks.aim.script import run_script
 from benchmarks.aim.targets import TARGETS
 
 DEAD_TIMES_MS = (20.0, 60.0)
@@ -51,18 +50,5 @@ def print_table(result: dict[str, Any]) -> None:
     Console().print(table)
 
 
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--json", action="store_true")
-    asked = parser.parse_args()
-    result = run(asked.seeds)
-    if asked.json:
-        print(json.dumps(result))
-    else:
-        print_table(result)
-
-
 if __name__ == "__main__":
-    main()
+    run_script(__doc__, run, print_table)

@@ -3,8 +3,6 @@
 python -m benchmarks.aim.spread [--seeds 5] [--json]
 """
 
-import argparse
-import json
 from collections.abc import Sequence
 from functools import partial
 from itertools import groupby, product
@@ -24,6 +22,7 @@ from benchmarks.aim.episode import play, pool
 from benchmarks.aim.laws import Ours, Sent
 from benchmarks.aim.plant import NS, Picture, PlantSettings
 from benchmarks.aim.run import QUICK, describe
+from benchmarks.aim.script import run_script
 from benchmarks.aim.targets import TARGETS
 from capture.frame import Frame
 
@@ -127,18 +126,5 @@ def print_table(result: dict[str, Any]) -> None:
     Console(width=120).print(table)
 
 
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--json", action="store_true")
-    asked = parser.parse_args()
-    result = run(asked.seeds)
-    if asked.json:
-        print(json.dumps(result))
-    else:
-        print_table(result)
-
-
 if __name__ == "__main__":
-    main()
+    run_script(__doc__, run, print_table)
