@@ -96,7 +96,11 @@ class Controller:
         self._seen_ns = captured_ns
         x, y = target.bearing_counts
         vx, vy = target.velocity_counts_per_s
-        way = x + vx * lead_s - ledger.total[0], self._limit_pitch(y + vy * lead_s) - ledger.total[1]
+        aim_y = y + vy * lead_s
+        level_y = self._limit_pitch(aim_y)
+        if level_y != aim_y:
+            vy = 0.0  # it stays at the limit
+        way = x + vx * lead_s - ledger.total[0], level_y - ledger.total[1]
         dead = self._dead_zone_deg(target, lead_s)
         return self._draw(captured_ns, now_ns, way, (vx, vy), dead, self.settings.smoothing_s)
 

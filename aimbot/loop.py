@@ -18,7 +18,7 @@ from capture.frame import Frame, Pixels
 from detection.detections import Detections
 from detection.detector import Detector
 
-MOST_POINTER_HZ = 500
+LEAST_POINTER_HZ, MOST_POINTER_HZ = 60, 500
 TAKE_TIMEOUT_S = 0.05
 WAITING_KEPT_NS = 1_000_000_000
 """The hand's moves are kept one by one for so long while no picture comes."""
@@ -31,7 +31,10 @@ class LoopSettings(BaseModel):
 
     budget_ms: float = Field(80.0, gt=0, description="a frame older than this moves nothing")
     pointer_hz: int = Field(
-        0, ge=0, le=MOST_POINTER_HZ, description="small moves a second between frames; 0: one a frame"
+        0,
+        ge=0,
+        le=MOST_POINTER_HZ,
+        description="small moves a second between frames, 60 and more; 0: one a frame",
     )
     adaptive: bool = Field(
         False, description="under load detect on fewer threads, then on smaller inputs (detector.fallbacks)"
@@ -39,6 +42,13 @@ class LoopSettings(BaseModel):
     target_ms: float = Field(
         TARGET_MS, gt=0, validate_default=True, description="and that is: when frames are older than this"
     )
+
+    @field_validator("pointer_hz")
+    @classmethod
+    def _check_pointer(cls, pointer_hz: int) -> int:
+        if 0 < pointer_hz < LEAST_POINTER_HZ:
+            raise ValueError(f"expected 0, or {LEAST_POINTER_HZ} to {MOST_POINTER_HZ}")
+        return pointer_hz
 
     @field_validator("target_ms")
     @classmethod
@@ -140,6 +150,8 @@ class AimLoop:
             else:
                 self._envelope.rest()
                 self._take_moves()
+                if self._follower is not None:
+                    self._follower.follow(None)  # at rest, else the next way would begin with a jump
                 moves = [*self._waiting, *self._hand.take()]  # else they pile up in the system
                 self._waiting = sum_old(moves, self._clock() - WAITING_KEPT_NS)
 

@@ -337,6 +337,17 @@ def test_the_view_looks_down_no_further_than_the_settings_say_and_turns_all_the_
     assert aimer.ledger.total[1] * 0.1758 == pytest.approx(12, abs=0.5)
 
 
+@pytest.mark.parametrize("up", [1, -1])
+def test_the_limit_of_the_pitch_holds_for_a_target_that_goes_on_beyond_it(up: int) -> None:
+    aimer = Aimer(aim_settings(smoothing_s=0.05, dead_zone_share=0, max_pitch_deg=6), ["monster"])
+    for index in range(60):
+        frame, shift = make_frame(index, index * 16 * MS), up * (2 * index - aimer.ledger.total[1] * 1.18)
+        target = aimer.select(frame, make_detections([[310, 220 + shift, 330, 260 + shift]]))
+        command = aimer.steer(frame, target, frame.captured_ns)
+        aimer.applied(frame.captured_ns, command.dx_counts, command.dy_counts, False)
+        assert abs(aimer.ledger.total[1]) * 0.1758 <= 6.2
+
+
 def test_pixels_become_counts_through_the_field_of_view() -> None:
     view = View(ViewSettings(fov_deg=90, yaw_deg_per_count=0.5, pitch_deg_per_count=0.25), (640, 480))
     assert view.offset_counts((640, 240)) == pytest.approx((90, 0))

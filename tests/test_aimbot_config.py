@@ -41,6 +41,7 @@ def test_an_override_may_be_a_list_a_number_or_a_bare_word() -> None:
             r"unknown setting smoothing_s; did you mean aim\.(controller|tracker)\.smoothing_s\?",
         ),
         ("loop.budget_ms=-1", r"setting loop\.budget_ms: input should be greater than 0, got -1"),
+        ("loop.pointer_hz=5", r"setting loop\.pointer_hz: .*expected 0, or 60 to 500, got 5"),
         ("loop.pointer_hz=501", r"setting loop\.pointer_hz: .*less than or equal to 500, got 501"),
         ("loop.target_ms=0", r"setting loop\.target_ms: input should be greater than 0, got 0"),
         (

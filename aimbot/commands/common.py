@@ -17,14 +17,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 
-from aimbot.config import Settings, load_settings
+from aimbot.config import Settings, load_settings, override_settings
 from aimbot.recorded import check_session
 from aimbot.replaying import iterate_frames
 from capture.clock import monotonic_ns
 from capture.errors import UserError
 from capture.frame import Frame
 from capture.replay import NOMINAL_HZ, ReplaySource, open_replay
-from capture.session import Session
+from capture.session import HEADER, Session
 from capture.source import LiveSource, open_source
 from capture.window import FocusWatch
 
@@ -201,3 +201,13 @@ def open_live(settings: Settings, stack: ExitStack) -> tuple[LiveSource, FocusWa
     watch = FocusWatch(source.window, monotonic_ns)
     stack.callback(watch.close)
     return source, watch
+
+
+def recorded_settings(session: Session, overrides: Sequence[str]) -> Settings:
+    """Those that a session was recorded with; UserError names its file where one is wrong, or gone."""
+    try:
+        override_settings(session.header["settings"], ())
+    except UserError as error:
+        where = f"in {session.folder / HEADER}; if another version recorded it, take that setting out"
+        raise UserError(f"{error} ({where})") from error
+    return override_settings(session.header["settings"], overrides)

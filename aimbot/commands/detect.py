@@ -25,11 +25,12 @@ from aimbot.commands.common import (
     make_folder,
     open_recording,
     print_note,
+    recorded_settings,
     show_progress,
     stderr,
 )
 from aimbot.commands.processes import Done, Killed, Refused, share_out
-from aimbot.config import Settings, override_settings
+from aimbot.config import Settings
 from aimbot.identities import Identifier
 from capture.errors import UserError, blame_paths
 from capture.replay import ReplaySource
@@ -233,9 +234,10 @@ def _open_task(task: Task, note: Callable[[str], None] = print_note) -> ReplaySo
 def _detect_recording(
     recording: ReplaySource, task: Task, detector: Detector, how: How, track: Track
 ) -> dict[str, Any]:
-    aim = _choose_aim(recording, how)
-    identifier = Identifier(aim, detector.class_names, index_rows(recording)) if how.tracked else None
-    identify = identifier.identify if identifier else None
+    identify = None
+    if how.tracked:
+        aim = _choose_aim(recording, how)
+        identify = Identifier(aim, detector.class_names, index_rows(recording)).identify
     frames = CountedFrames(recording, track)
     video_fps = None if recording.paths else find_rate_hz(recording, task.source)
     rows = detect_frames(detector, frames, task.out, video_fps, identify)
@@ -251,7 +253,7 @@ def _choose_aim(recording: ReplaySource, how: How) -> AimSettings:
     session = recording.session
     if session is None or "settings" not in session.header:
         return how.settings.aim
-    return override_settings(session.header["settings"], how.overrides).aim
+    return recorded_settings(session, how.overrides).aim
 
 
 def _sum_up(

@@ -12,10 +12,11 @@ from aimbot.commands.common import (
     index_rows,
     make_folder,
     open_recording,
+    recorded_settings,
     show_progress,
     write_json,
 )
-from aimbot.config import Settings, override_settings
+from aimbot.config import Settings
 from aimbot.governor import Governor
 from aimbot.levels import Levels, decode_rungs, open_levels
 from aimbot.loop import Step
@@ -129,5 +130,5 @@ def _choose_settings(recording: ReplaySource, profile: str | None, overrides: li
     """Those of the command line, or else those that the session was recorded with."""
     session = recording.session
     if profile is None and session is not None and "settings" in session.header:
-        return override_settings(session.header["settings"], overrides)
+        return recorded_settings(session, overrides)
     return gather_settings(profile or "default", overrides)
