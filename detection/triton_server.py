@@ -102,8 +102,10 @@ class TritonServer:
     def close(self, shared: SharedArrays | None = None) -> None:
         """Hang up, after the server has let go of what it shares, if it still can."""
         if shared is not None:
-            with suppress(InferenceServerException):
-                self._client.unregister_system_shared_memory(shared.key, client_timeout=self.timeout_s)
+            for _ in range(2):  # a busy server may not answer in time; else it keeps the memory
+                with suppress(InferenceServerException):
+                    self._client.unregister_system_shared_memory(shared.key, client_timeout=self.timeout_s)
+                    break
         self._client.close()
 
     def _ask(
