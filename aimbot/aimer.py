@@ -5,12 +5,11 @@ from collections.abc import Iterable, Sequence
 from pydantic import BaseModel, ConfigDict
 
 from aimbot.controller import Controller, ControllerSettings
-from aimbot.hand import HandMove
-from aimbot.ledger import CountLedger
+from aimbot.ledger import CountLedger, TimedMove
 from aimbot.selector import Selector, SelectorSettings
 from aimbot.target import Command, Target
 from aimbot.tracker import Tracker, TrackerSettings
-from aimbot.trajectory import PointerMove, Trajectory
+from aimbot.trajectory import Trajectory
 from aimbot.trigger import Trigger, TriggerSettings
 from aimbot.view import ViewSettings
 from capture.frame import Frame
@@ -64,13 +63,8 @@ class Aimer:
         """The command for this frame without its motion, and that as a trajectory until the next frame."""
         return self._controller.plan(target, self.ledger, frame.captured_ns, now_ns)
 
-    def moved(self, moves: Iterable[PointerMove]) -> None:
-        """Enter what the pointer did between two frames."""
-        for move in moves:
-            self.ledger.add(move.time_ns, move.dx_counts, move.dy_counts)
-
-    def turned_by_hand(self, moves: Iterable[HandMove]) -> None:
-        """Enter what the person's own mouse did: it turns the view as our counts do."""
+    def turned(self, moves: Iterable[TimedMove]) -> None:
+        """Enter what the pointer did between frames, or the person's own mouse: both turn the view."""
         for move in moves:
             self.ledger.add(move.time_ns, move.dx_counts, move.dy_counts)
 

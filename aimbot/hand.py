@@ -6,18 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from aimbot.ledger import TimedMove
 from capture.clock import Clock
 
 MOST_PENDING = 256
-
-
-@dataclass(frozen=True, slots=True)
-class HandMove:
-    """Counts that the person's mouse sent at a time (monotonic ns)."""
-
-    time_ns: int
-    dx_counts: int
-    dy_counts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +21,19 @@ class RawMove:
     y_counts: float
 
 
-def sum_old(moves: Sequence[HandMove], before_ns: int) -> list[HandMove]:
+def sum_old(moves: Sequence[TimedMove], before_ns: int) -> list[TimedMove]:
     """The moves, with those from before a time as one, at the time of the last of them; oldest first."""
     old = [move for move in moves if move.time_ns < before_ns]
     if not old:
         return list(moves)
     dx, dy = sum(move.dx_counts for move in old), sum(move.dy_counts for move in old)
-    return [HandMove(old[-1].time_ns, dx, dy), *(move for move in moves if move.time_ns >= before_ns)]
+    return [TimedMove(old[-1].time_ns, dx, dy), *(move for move in moves if move.time_ns >= before_ns)]
 
 
 class HandMotion(Protocol):
     """Knows how the person moves the mouse."""
 
-    def take(self) -> list[HandMove]:
+    def take(self) -> list[TimedMove]:
         """The person's moves since the last call, without those that were announced as ours."""
 
     def sent(self, dx_counts: int, dy_counts: int) -> None:
@@ -54,7 +46,7 @@ class HandMotion(Protocol):
 class NoHand:
     """Sees no motion: for systems without a listener, and for runs that must not follow the hand."""
 
-    def take(self) -> list[HandMove]:
+    def take(self) -> list[TimedMove]:
         """Nothing."""
         return []
 
@@ -83,7 +75,7 @@ class OwnMoves:
         if dx_counts or dy_counts:
             self._pending.append((dx_counts, dy_counts))
 
-    def leave_out(self, moves: Iterable[RawMove]) -> list[HandMove]:
+    def leave_out(self, moves: Iterable[RawMove]) -> list[TimedMove]:
         """The moves that are not ours, in whole counts; what is left of a count is carried on."""
         left = []
         for move in moves:
@@ -94,7 +86,7 @@ class OwnMoves:
             dx, dy = int(x), int(y)
             self._unsent = (x - dx, y - dy)
             if dx or dy:
-                left.append(HandMove(move.time_ns, dx, dy))
+                left.append(TimedMove(move.time_ns, dx, dy))
         return left
 
 

@@ -9,7 +9,8 @@ from Xlib.error import ConnectionClosedError, DisplayError
 from Xlib.ext import xinput
 from Xlib.ext.ge import GenericEventCode
 
-from aimbot.hand import HandMove, OwnMoves, RawMove
+from aimbot.hand import OwnMoves, RawMove
+from aimbot.ledger import TimedMove
 from capture.clock import Clock
 from capture.errors import UserError
 
@@ -59,7 +60,7 @@ class X11Hand:
         self._display.screen().root.xinput_select_events(masks)
         self._display.sync()
 
-    def take(self) -> list[HandMove]:
+    def take(self) -> list[TimedMove]:
         """The person's moves since the last call; stamped by the server, which shares our clock.
 
         None come where the display is gone: the capture tells of that.

@@ -4,14 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aimbot.aimer import AimSettings
-from aimbot.hand import HandMove
 from aimbot.ledger import CountLedger
 from aimbot.observing import measure_offsets
-from aimbot.rows import decode_hand, decode_moves
+from aimbot.rows import decode_moves
 from aimbot.selector import list_aim_points
 from aimbot.shown import estimate_shown
 from aimbot.tracker import Tracker
-from aimbot.trajectory import PointerMove
 from aimbot.view import View
 from capture.frame import Frame
 from detection.detections import Detections
@@ -39,8 +37,7 @@ class Identifier:
         """The identity of each detection, in their order; frames come in the order of their stamps."""
         view = View(self._aim.view, frame.size_wh)
         row = self._rows.get(frame.frame_id, {})
-        moves: list[HandMove | PointerMove] = [*decode_hand(row), *decode_moves(row)]
-        for move in moves:
+        for move in (*decode_moves(row, "hand"), *decode_moves(row, "moves")):
             self._ledger.add(move.time_ns, move.dx_counts, move.dy_counts)
         offsets = measure_offsets(detections, self._aim_points, self._aim.tracker, view)
         known = self._tracker, self._ledger, self._aim.view

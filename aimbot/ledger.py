@@ -1,11 +1,21 @@
 """The ledger of counts sent: what the picture shows already, and what it does not show yet."""
 
 from collections import deque
+from dataclasses import dataclass
 
 from aimbot.target import XY
 
 KEPT_NS = 2_000_000_000
 SQRT_12 = 12**0.5  # of the width of an even distribution to its deviation
+
+
+@dataclass(frozen=True, slots=True)
+class TimedMove:
+    """Counts that turned the view at a time (monotonic ns): the pointer's, or those of the person's mouse."""
+
+    time_ns: int
+    dx_counts: int
+    dy_counts: int
 
 
 class CountLedger:

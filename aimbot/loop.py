@@ -8,11 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from aimbot.aimer import Aimer, AimSettings
 from aimbot.governor import TARGET_MS, Governor
-from aimbot.hand import HandMotion, HandMove, NoHand, sum_old
+from aimbot.hand import HandMotion, NoHand, sum_old
+from aimbot.ledger import TimedMove
 from aimbot.safety import Applied, Refusal, SafetyEnvelope, SafetySettings
 from aimbot.target import Command, Target
 from aimbot.telemetry import Stamps, Telemetry
-from aimbot.trajectory import PointerMove, Trajectory
+from aimbot.trajectory import Trajectory
 from capture.clock import Clock
 from capture.frame import Frame, Pixels
 from detection.detections import Detections
@@ -69,14 +70,14 @@ class Step:
     """
 
     frame: Frame
-    hand: tuple[HandMove, ...]
+    hand: tuple[TimedMove, ...]
     detections: Detections
     target: Target | None
     command: Command
     applied: Applied
     stamps: Stamps
     level: int | None = 0
-    moves: tuple[PointerMove, ...] | None = None
+    moves: tuple[TimedMove, ...] | None = None
     trajectory: Trajectory | None = None
 
 
@@ -104,7 +105,7 @@ class Mailbox(Protocol):
 class Follower(Protocol):
     """Moves the pointer along a trajectory between frames."""
 
-    def take(self) -> list[PointerMove]:
+    def take(self) -> list[TimedMove]:
         """Pause, and hand over what was applied since the last call."""
 
     def follow(self, trajectory: Trajectory | None) -> None:
@@ -134,8 +135,8 @@ class AimLoop:
         self._hand = hand or NoHand()
         self._governor = governor or Governor()
         self._follower = follower
-        self._waiting: list[HandMove] = []  # moves that no frame has been decided with
-        self._moves: list[PointerMove] = []  # of the follower, likewise
+        self._waiting: list[TimedMove] = []  # moves that no frame has been decided with
+        self._moves: list[TimedMove] = []  # of the follower, likewise
         self._change: Change | None = None
         self._seen: tuple[Pixels, Detections] | None = None
 
@@ -207,17 +208,17 @@ class AimLoop:
             self._hand.sent(move.dx_counts, move.dy_counts)
         self._moves += taken
 
-    def _enter_moves(self) -> tuple[PointerMove, ...] | None:
+    def _enter_moves(self) -> tuple[TimedMove, ...] | None:
         """Enter the follower's moves since the last frame, and return them."""
         self._take_moves()
         moves, self._moves = tuple(self._moves), []
-        self._aimer.moved(moves)
+        self._aimer.turned(moves)
         return moves if self._follower is not None else None
 
-    def _follow_hand(self) -> tuple[HandMove, ...]:
+    def _follow_hand(self) -> tuple[TimedMove, ...]:
         """Enter the person's moves since the last frame, and return them."""
         moves, self._waiting = (*self._waiting, *self._hand.take()), []
-        self._aimer.turned_by_hand(moves)
+        self._aimer.turned(moves)
         return moves
 
     def change(self, change: Change) -> None:

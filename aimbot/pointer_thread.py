@@ -5,9 +5,10 @@ import threading
 from types import TracebackType
 from typing import Self
 
+from aimbot.ledger import TimedMove
 from aimbot.safety import SafetyEnvelope
 from aimbot.target import Command
-from aimbot.trajectory import LONGEST_STEP_S, Motion, PointerMove, Trajectory
+from aimbot.trajectory import LONGEST_STEP_S, Motion, Trajectory
 from capture.clock import Clock
 
 LONGEST_NS = round(LONGEST_STEP_S * 1e9)
@@ -30,7 +31,7 @@ class PointerThread:
         self._due_ns = 0
         self._sent = (0, 0)  # counts along this trajectory
         self._length_counts = 0.0  # of its steps
-        self._moves: list[PointerMove] = []
+        self._moves: list[TimedMove] = []
         self._error: BaseException | None = None
         self._is_closed = False
         self._change = threading.Condition()
@@ -47,7 +48,7 @@ class PointerThread:
     ) -> None:
         self.close()
 
-    def take(self) -> list[PointerMove]:
+    def take(self) -> list[TimedMove]:
         """Pause, and hand over what was applied since the last call.
 
         Raises what ended the thread, once.
@@ -124,7 +125,7 @@ class PointerThread:
         applied = self._envelope.move_on(move, trajectory.captured_ns, self._length_counts)
         dx, dy = applied.dx_counts, applied.dy_counts
         if dx or dy:
-            self._moves.append(PointerMove(applied.sent_ns, dx, dy))
+            self._moves.append(TimedMove(applied.sent_ns, dx, dy))
             self._sent = self._sent[0] + dx, self._sent[1] + dy
             self._length_counts += math.hypot(dx, dy)
         if applied.refused:

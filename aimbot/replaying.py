@@ -6,13 +6,13 @@ from typing import Any
 
 from aimbot.aimer import Aimer, AimSettings
 from aimbot.governor import Governor
-from aimbot.hand import HandMove, NoHand
+from aimbot.hand import NoHand
+from aimbot.ledger import TimedMove
 from aimbot.loop import AimLoop, Step
 from aimbot.pointer import NullPointer
 from aimbot.rows import (
     decode_detections,
     decode_gates,
-    decode_hand,
     decode_moves,
     encode_command,
     encode_detections,
@@ -21,7 +21,7 @@ from aimbot.rows import (
 )
 from aimbot.safety import Gates, SafetyEnvelope, SafetySettings
 from aimbot.telemetry import Telemetry
-from aimbot.trajectory import PointerMove, Trajectory
+from aimbot.trajectory import Trajectory
 from capture.clock import monotonic_ns
 from capture.frame import Frame, Pixels
 from capture.source import FrameSource
@@ -63,9 +63,9 @@ class RecordedAimer(Aimer):
 class RecordedHand(NoHand):
     """Moves as the person did in the recording."""
 
-    moves: Sequence[HandMove] = ()
+    moves: Sequence[TimedMove] = ()
 
-    def take(self) -> list[HandMove]:
+    def take(self) -> list[TimedMove]:
         """The moves of the present row."""
         return list(self.moves)
 
@@ -73,9 +73,9 @@ class RecordedHand(NoHand):
 class RecordedFollower:
     """Moves between frames as the pointer did in the recording, whatever it is to follow."""
 
-    moves: Sequence[PointerMove] = ()
+    moves: Sequence[TimedMove] = ()
 
-    def take(self) -> list[PointerMove]:
+    def take(self) -> list[TimedMove]:
         """The moves of the present row."""
         return list(self.moves)
 
@@ -147,7 +147,10 @@ class Replayer:
 
     def step(self, frame: Frame, row: Mapping[str, Any] | None) -> Step:
         """Process one frame as it was processed then, by its `row`, or as if live, without one."""
-        self._hand.moves, self._follower.moves = decode_hand(row or {}), decode_moves(row or {})
+        self._hand.moves, self._follower.moves = (
+            decode_moves(row or {}, "hand"),
+            decode_moves(row or {}, "moves"),
+        )
         if row is not None and "decided_ns" in row:
             self._decided_ns, self._sent_ns = row["decided_ns"], row["sent_ns"]
             self._gates = decode_gates(row["gates"])

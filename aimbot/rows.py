@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from aimbot.hand import HandMove
+from aimbot.ledger import TimedMove
 from aimbot.loop import Step
 from aimbot.safety import Gates
 from aimbot.target import Command, Target
-from aimbot.trajectory import PointerMove, Trajectory
+from aimbot.trajectory import Trajectory
 from detection.detections import Detections
 
 
@@ -39,19 +39,14 @@ def encode_step(step: Step) -> dict[str, Any]:
     }
 
 
-def encode_moves(moves: Iterable[HandMove | PointerMove]) -> list[list[int]]:
+def encode_moves(moves: Iterable[TimedMove]) -> list[list[int]]:
     """Time and counts of each move."""
     return [[move.time_ns, move.dx_counts, move.dy_counts] for move in moves]
 
 
-def decode_hand(row: Mapping[str, Any]) -> list[HandMove]:
-    """The person's moves of a row; none in recordings from before they were kept."""
-    return [HandMove(*move) for move in row.get("hand", [])]
-
-
-def decode_moves(row: Mapping[str, Any]) -> list[PointerMove]:
-    """What the pointer did between the last frame and a row's; none where each frame is one move."""
-    return [PointerMove(*move) for move in row.get("moves", [])]
+def decode_moves(row: Mapping[str, Any], whose: Literal["hand", "moves"]) -> list[TimedMove]:
+    """What the person's mouse did between the last frame and a row's, or the pointer; none, if nothing."""
+    return [TimedMove(*move) for move in row.get(whose, [])]
 
 
 def encode_trajectory(trajectory: Trajectory | None) -> dict[str, Any] | None:

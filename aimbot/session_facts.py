@@ -141,7 +141,7 @@ def follow_targets(
     followed, unseen = Followed({}, {}), dict[int, int]()
     for row in rows:
         captured_ns = row["captured_ns"]
-        for move in decode_moves(row):
+        for move in decode_moves(row, "moves"):
             ledger.add(move.time_ns, move.dx_counts, move.dy_counts)
         if row["stage_ms"]["detect"] >= LEAST_DETECT_MS:
             shown = ledger.total_at(captured_ns - view.shown_after_ns)

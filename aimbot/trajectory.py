@@ -10,15 +10,6 @@ LONGEST_STEP_S = 0.1  # a longer gap between frames is a restart, not a step
 
 
 @dataclass(frozen=True, slots=True)
-class PointerMove:
-    """Counts that the pointer applied between two frames, at a time (monotonic ns)."""
-
-    time_ns: int
-    dx_counts: int
-    dy_counts: int
-
-
-@dataclass(frozen=True, slots=True)
 class Trajectory:
     """Where one frame says to go, from `decided_ns` on.
 

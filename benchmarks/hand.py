@@ -12,8 +12,8 @@ from typing import Any
 
 import psutil
 
-from aimbot.hand import HandMove
 from aimbot.hand_x11 import X11Hand
+from aimbot.ledger import TimedMove
 from aimbot.pointer_x11 import X11Pointer
 from aimbot.telemetry import percentiles
 from arena.display import use_display
@@ -86,14 +86,14 @@ def measure_burst() -> dict[str, Any]:
 class Watched:
     """What was taken, how long each call needed, and the share of one core that all of it used."""
 
-    moves: list[HandMove]
+    moves: list[TimedMove]
     taken_ms: list[float]
     cpu_share: float
 
 
 def watch(hand: X11Hand, person: BaseProcess | None) -> Watched:
     """Take at each frame until the person is done, or for BURST_S."""
-    moves: list[HandMove] = []
+    moves: list[TimedMove] = []
     taken_ms = []
     process, started_ns = psutil.Process(), monotonic_ns()
     before, over = process.cpu_times(), False

@@ -13,12 +13,12 @@ from aim_helpers import (
 )
 
 from aimbot.aimer import Aimer
-from aimbot.hand import HandMove, OwnMoves, RawMove
+from aimbot.hand import OwnMoves, RawMove
 from aimbot.identities import Identifier
-from aimbot.ledger import CountLedger
+from aimbot.ledger import CountLedger, TimedMove
 from aimbot.loop import AimLoop, Step
 from aimbot.replaying import RecordedDetector, Replayer, compare_step
-from aimbot.rows import decode_hand, encode_step
+from aimbot.rows import decode_moves, encode_step
 from aimbot.safety import Gates, SafetyEnvelope, SafetySettings
 from aimbot.telemetry import Telemetry
 
@@ -27,10 +27,10 @@ class ScriptedHand:
     """Moves as it is told."""
 
     def __init__(self) -> None:
-        self.moves: list[HandMove] = []
+        self.moves: list[TimedMove] = []
         self.told: list[tuple[int, int]] = []
 
-    def take(self) -> list[HandMove]:
+    def take(self) -> list[TimedMove]:
         taken, self.moves = self.moves, []
         return taken
 
@@ -66,8 +66,8 @@ def test_our_own_moves_are_left_out_once_each() -> None:
     own.sent(0, 0)
     own.sent(7, -2)
     raw = [RawMove(1, 5.0, 0.0), RawMove(2, 5.0, 0.0), RawMove(3, 1.0, 1.0), RawMove(4, 7.0, -2.0)]
-    assert own.leave_out(raw) == [HandMove(2, 5, 0), HandMove(3, 1, 1)]
-    assert own.leave_out([RawMove(5, 7.0, -2.0)]) == [HandMove(5, 7, -2)]
+    assert own.leave_out(raw) == [TimedMove(2, 5, 0), TimedMove(3, 1, 1)]
+    assert own.leave_out([RawMove(5, 7.0, -2.0)]) == [TimedMove(5, 7, -2)]
 
 
 def test_parts_of_a_count_are_carried() -> None:
@@ -101,7 +101,7 @@ def test_a_target_that_stands_while_the_hand_turns_the_view_has_no_speed_and_sta
         focal_px, bearing = 320.0, 30.0  # counts of 0.1318°; the hand turns by 2 of them a frame
         for index in range(30):
             if rig is seen:
-                rig.hand.moves = [HandMove((100 + 16 * index - 24) * MS, 2, 0)]
+                rig.hand.moves = [TimedMove((100 + 16 * index - 24) * MS, 2, 0)]
             bearing -= 2
             step = rig.step(index, 320 + focal_px * bearing * 0.1318 * 3.14159 / 180)
     assert step.target is not None
@@ -114,7 +114,7 @@ def test_a_target_that_stands_while_the_hand_turns_the_view_has_no_speed_and_sta
 
 def test_the_caps_count_only_our_own_counts() -> None:
     rig = Rig()
-    rig.hand.moves = [HandMove(90 * MS, 5_000, 0), HandMove(91 * MS, -5_000, 0)]
+    rig.hand.moves = [TimedMove(90 * MS, 5_000, 0), TimedMove(91 * MS, -5_000, 0)]
     step = rig.step(0)
     assert step.applied.refusal is None
     assert step.applied.dx_counts > 0
@@ -127,7 +127,7 @@ def test_moves_while_no_frame_comes_belong_to_the_next_frame() -> None:
         ended = False
 
         def take(self, timeout_s: float) -> None:
-            rig.hand.moves = [HandMove(MS, 1, 0)]
+            rig.hand.moves = [TimedMove(MS, 1, 0)]
 
     rig, rounds = Rig(), iter([False, False, False, True])
     rig.loop.run(Mail(), lambda: next(rounds), lambda _step: None)
@@ -141,20 +141,20 @@ def test_a_hand_that_moves_on_for_long_before_a_still_picture_leaves_one_move_an
 
         def take(self, timeout_s: float) -> None:
             rig.clock.now_ns += 50 * MS
-            rig.hand.moves = [HandMove(rig.clock.now_ns - t * MS, 1, -1) for t in (30, 20, 10)]
+            rig.hand.moves = [TimedMove(rig.clock.now_ns - t * MS, 1, -1) for t in (30, 20, 10)]
 
     rig, rounds = Rig(), iter([False] * 200 + [True])
     rig.loop.run(Mail(), lambda: next(rounds), lambda _step: None)
     hand = rig.step(0).hand
     assert len(hand) == 1 + 20 * 3
-    assert hand[0] == HandMove((180 * 50 - 10) * MS, 180 * 3, -180 * 3)
+    assert hand[0] == TimedMove((180 * 50 - 10) * MS, 180 * 3, -180 * 3)
     assert sum(move.dx_counts for move in hand) == 200 * 3
 
 
 def record_rows(rig: Rig) -> tuple[list[Step], list[dict[str, object]]]:
     steps = []
     for index in range(40):
-        rig.hand.moves = [HandMove((100 + 16 * index - t) * MS, 3, index % 3 - 1) for t in (9, 4)]
+        rig.hand.moves = [TimedMove((100 + 16 * index - t) * MS, 3, index % 3 - 1) for t in (9, 4)]
         steps.append(rig.step(index, 420 - 3 * index))
     rows = [json.loads(json.dumps({"frame_id": i, **encode_step(step)})) for i, step in enumerate(steps)]
     return steps, rows
@@ -173,7 +173,7 @@ def replay(steps: list[Step], rows: list[dict[str, object]], rig: Rig) -> list[d
 def test_a_replay_moves_the_hand_as_it_was_and_decides_alike() -> None:
     rig = Rig()
     steps, rows = record_rows(rig)
-    assert decode_hand(rows[7]) == list(steps[7].hand)
+    assert decode_moves(rows[7], "hand") == list(steps[7].hand)
     assert len(steps[7].hand) == 2
     assert replay(steps, rows, rig) == []
 

@@ -11,8 +11,9 @@ from pointer_helpers import draw
 
 from aimbot.aimer import Aimer
 from aimbot.commands.doctor import diagnose
-from aimbot.hand import HandMove, NoHand, open_hand
+from aimbot.hand import NoHand, open_hand
 from aimbot.hand_x11 import RawMotion, X11Hand, convert_time, parse_raw_motion
+from aimbot.ledger import TimedMove
 from aimbot.pointer_thread import PointerThread
 from aimbot.pointer_x11 import X11Pointer
 from aimbot.safety import Gates, SafetyEnvelope, SafetySettings
@@ -81,9 +82,9 @@ def x11_hand(xvfb_display: str) -> Iterator[X11Hand]:
     hand.close()
 
 
-def take_all(hand: X11Hand, count: int) -> list[HandMove]:
+def take_all(hand: X11Hand, count: int) -> list[TimedMove]:
     """What comes until so many moves are there, or a second is over."""
-    moves: list[HandMove] = []
+    moves: list[TimedMove] = []
     for _ in range(200):
         moves += hand.take()
         if len(moves) >= count:
@@ -104,9 +105,9 @@ def test_the_ledger_follows_the_hand_and_counts_our_own_moves_once(x11_hand: X11
             x11_hand.sent(applied.dx_counts, applied.dy_counts)
             person.move(-4, index)
             if index % 7 == 0:
-                aimer.turned_by_hand(x11_hand.take())
+                aimer.turned(x11_hand.take())
         person.close()
-        aimer.turned_by_hand(take_all(x11_hand, 100))
+        aimer.turned(take_all(x11_hand, 100))
     theirs = 50 * (3 - 4), sum(range(50)) - 50
     ours = 50 * 3, 10 * sum(range(5))
     assert aimer.ledger.total == (theirs[0] + ours[0], theirs[1] + ours[1])
@@ -114,7 +115,7 @@ def test_the_ledger_follows_the_hand_and_counts_our_own_moves_once(x11_hand: X11
 
 def test_the_moves_of_the_pointer_thread_are_counted_once_while_the_hand_moves_too(x11_hand: X11Hand) -> None:
     person, aimer = X11Pointer(), Aimer(aim_settings(), ("monster", "friend"))
-    clock, seen, rounds = monotonic_ns, list[HandMove](), 20
+    clock, seen, rounds = monotonic_ns, list[TimedMove](), 20
     caps = SafetySettings(max_counts_per_s=100_000)
     envelope = SafetyEnvelope(X11Pointer(), caps, 500, clock, lambda: Gates(True, True))
     with envelope, PointerThread(envelope, clock, 500) as follower:
@@ -122,7 +123,7 @@ def test_the_moves_of_the_pointer_thread_are_counted_once_while_the_hand_moves_t
             moves = follower.take()
             for move in moves:
                 x11_hand.sent(move.dx_counts, move.dy_counts)
-            aimer.moved(moves)
+            aimer.turned(moves)
             seen += x11_hand.take()
             if index < rounds:
                 follower.follow(draw((0.0, 0.0), (2_000.0, 500.0), 0.0, at_ns=clock()))

@@ -6,7 +6,7 @@ from aim_helpers import MS, doom_view, make_detections, make_frame
 from selector_helpers import BIG, FAR, NEAR, choose, make_aimer
 
 from aimbot.aimer import Aimer, AimSettings
-from aimbot.hand import HandMove
+from aimbot.ledger import TimedMove
 from aimbot.selector import SelectorSettings
 from capture.frame import Frame, Region
 
@@ -90,7 +90,7 @@ def test_a_hidden_target_yields_whatever_the_hand_did_up_and_down_where_the_game
     under = [300, 200, 350, 300]
     choose(aimer, make_detections([NEAR]))
     choose(aimer, make_detections([NEAR, under]), 1)
-    aimer.turned_by_hand([HandMove(17 * MS, 0, 300)])
+    aimer.turned([TimedMove(17 * MS, 0, 300)])
     assert choose(aimer, make_detections([under]), 2) == under
 
 

@@ -20,9 +20,10 @@ from aimbot.aimer import Aimer, AimSettings
 from aimbot.assistant import RunPlan, run_assistant
 from aimbot.commands.replay import replay
 from aimbot.config import load_settings
-from aimbot.hand import HandMove, OwnMoves, RawMove
+from aimbot.hand import OwnMoves, RawMove
 from aimbot.hotkeys import HotkeySettings, Person
 from aimbot.identities import Identifier
+from aimbot.ledger import TimedMove
 from aimbot.loop import AimLoop, Step
 from aimbot.pointer_thread import PointerThread
 from aimbot.replaying import RecordedDetector, Replayer, compare_step
@@ -43,9 +44,9 @@ class SystemHand:
 
     def __init__(self, pointer: LoggingPointer) -> None:
         self._pointer, self._read, self._own = pointer, 0, OwnMoves()
-        self.moves: list[HandMove] = []
+        self.moves: list[TimedMove] = []
 
-    def take(self) -> list[HandMove]:
+    def take(self) -> list[TimedMove]:
         events = [event for event in self._pointer.events if event[0] == "move"]
         raw = [RawMove(0, float(str(dx)), float(str(dy))) for _, dx, dy in events[self._read :]]
         raw += [RawMove(move.time_ns, move.dx_counts, move.dy_counts) for move in self.moves]
@@ -96,7 +97,7 @@ class Rig:
 def test_the_ledger_holds_every_step_at_its_own_time_once_also_where_the_system_shows_them() -> None:
     rig = Rig()
     for index in range(12):
-        rig.hand.moves = [HandMove((100 + 28 * index) * MS + 7, 3, -1)]
+        rig.hand.moves = [TimedMove((100 + 28 * index) * MS + 7, 3, -1)]
         step = rig.step(index)
         assert step.moves is not None
         assert [move.dx_counts for move in step.hand] == [3]
@@ -147,7 +148,7 @@ def test_a_frame_that_is_refused_gives_the_thread_nothing_to_be_refused_again() 
 
 def test_without_a_target_it_searches_in_small_steps_and_looks_level_again() -> None:
     rig = Rig(controller={"search_deg_per_s": 120, "search_after_s": 0.1})
-    rig.aimer.turned_by_hand([HandMove(1, 0, 20)])
+    rig.aimer.turned([TimedMove(1, 0, 20)])
     steps = [rig.step(index, None) for index in range(20)]
     assert {step.command for step in steps} == {INERT}
     moved = [event for event in rig.pointer.events if event[0] == "move"]
@@ -179,7 +180,7 @@ def record(rig: Rig) -> tuple[list[Step], list[dict[str, object]]]:
     steps = []
     for index in range(40):
         rig.gates = Gates(index not in (20, 21), True)
-        rig.hand.moves = [HandMove((95 + 28 * index) * MS, 2, index % 3 - 1)]
+        rig.hand.moves = [TimedMove((95 + 28 * index) * MS, 2, index % 3 - 1)]
         x_px = None if index in (8, 9) else 420 - 3 * index
         steps.append(rig.step(index, x_px, age_ms=81 if index == 30 else 10))
     rows = [json.loads(json.dumps({"frame_id": i, **encode_step(step)})) for i, step in enumerate(steps)]

@@ -65,7 +65,7 @@ class Ours(OneMove):
         frame = Frame(self._pixels, picture.captured_ns, self._number, Region(0, 0, *SIZE_WH))
         self._number += 1
         if self._plant.hand_is_shown:
-            self.aimer.turned_by_hand(self._plant.list_hand_moves(self._told_s, now_ns / NS))
+            self.aimer.turned(self._plant.list_hand_moves(self._told_s, now_ns / NS))
             self._told_s = now_ns / NS
         target = self.aimer.select(frame, picture.detections)
         self.chosen = find_walker(picture, target.aim_xy_px) if target else None

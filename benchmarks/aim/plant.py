@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from aimbot.hand import HandMove
+from aimbot.ledger import TimedMove
 from benchmarks.aim.targets import SPEED_DEG_PER_S, XY, Walker
 from detection.detections import Detections
 
@@ -49,13 +49,13 @@ class PlantSettings:
         """The person's own turning as the picture has it: slow to and fro."""
         return self.hand_deg_per_s / (2 * math.pi * 0.5) * math.sin(2 * math.pi * 0.5 * t)
 
-    def list_hand_moves(self, first_s: float, last_s: float) -> list[HandMove]:
+    def list_hand_moves(self, first_s: float, last_s: float) -> list[TimedMove]:
         """What the system shows of the hand after one time and up to another: a mouse of 1000 Hz."""
         ms = range(math.floor(first_s * 1e3), math.floor(last_s * 1e3) + 1)
         way_in_s = self.dead_time_ms / 2e3
         at = [round(self.hand_deg(t / 1e3 + way_in_s) / self.deg_per_count[0]) for t in ms]
         moves = zip(ms[1:], at[1:], at, strict=False)
-        return [HandMove(t * 1_000_000, now - before, 0) for t, now, before in moves if now != before]
+        return [TimedMove(t * 1_000_000, now - before, 0) for t, now, before in moves if now != before]
 
     @property
     def wait_ms(self) -> float:

@@ -72,7 +72,7 @@ class Spread(Ours):
     def steer(self, picture: Picture, now_ns: int) -> tuple[int, int]:
         """As the loop does: what was sent until now is entered before the selection."""
         self._pass_time(now_ns)
-        self.aimer.moved(self._follower.take())
+        self.aimer.turned(self._follower.take())
         return super().steer(picture, now_ns)
 
     def _move(self, frame: Frame, target: Target | None, now_ns: int) -> tuple[int, int]:
